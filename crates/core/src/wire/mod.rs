@@ -1,0 +1,4 @@
+//! Shapes on the wire, one file for each endpoint.
+
+pub mod heartbeat;
+pub mod register;
