@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::body::Body;
 use crate::command::CommandId;
 use crate::journal::JournalRecord;
+use crate::text;
 use crate::vitals::Report;
 
 /// Something that happened outside.
@@ -79,6 +80,62 @@ pub enum Outcome {
     Panicked,
 }
 
+/// Why a request has no answer, as the lanes see it.
+#[derive(Debug)]
+pub(crate) struct NoAnswer {
+    /// Whether the platform may have seen the request.
+    pub(crate) may_have_acted: bool,
+    /// One bounded line.
+    pub(crate) cause: String,
+}
+
+impl Outcome {
+    /// The answer to a request. Whatever is no answer, even a completion of
+    /// another kind, is a failure that may have reached the platform, unless
+    /// it is known not to have been sent.
+    pub(crate) fn into_response(self) -> Result<Response, NoAnswer> {
+        let (may_have_acted, cause) = match self {
+            Self::Response(response) => return Ok(response),
+            Self::TransportFailed(TransportFailure { kind, detail }) => {
+                let cause = text::cut_chars(&text::one_line(&detail), 200);
+                (kind != TransportFailureKind::NotSent, cause)
+            }
+            Self::Panicked => (true, "the request panicked in the shell".into()),
+            Self::StoreOpened(_)
+            | Self::BatchStored { .. }
+            | Self::BatchPlaced { .. }
+            | Self::JournalWritten { .. }
+            | Self::ResultsProbed { .. }
+            | Self::TokenLoaded { .. }
+            | Self::SecretSaved
+            | Self::FileFailed(_) => (true, "the shell answered with another kind".into()),
+        };
+        Err(NoAnswer { may_have_acted, cause })
+    }
+
+    /// What kept a file command from its proper answer.
+    pub(crate) fn into_file_failure(self) -> FileFailure {
+        match self {
+            Self::FileFailed(failure) => failure,
+            Self::Response(_)
+            | Self::TransportFailed(_)
+            | Self::StoreOpened(_)
+            | Self::BatchStored { .. }
+            | Self::BatchPlaced { .. }
+            | Self::JournalWritten { .. }
+            | Self::ResultsProbed { .. }
+            | Self::TokenLoaded { .. }
+            | Self::SecretSaved
+            | Self::Panicked => FileFailure {
+                operation: "carry out a file command".into(),
+                path: "-".into(),
+                kind: FileFailureKind::Other,
+                reason: "the shell answered with another kind, or panicked".into(),
+            },
+        }
+    }
+}
+
 /// An answer of the platform, as far as it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {
@@ -88,8 +145,16 @@ pub struct Response {
     /// turned into seconds by the shell, zero if past).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
-    /// The body.
+    /// The body, as far as it came.
     pub body: Body,
+    /// False if the body was longer than the limit or broke off: then `body`
+    /// is its beginning. The status counts all the same.
+    #[serde(default = "complete")]
+    pub complete: bool,
+}
+
+const fn complete() -> bool {
+    true
 }
 
 /// Why there is no answer.
@@ -111,7 +176,8 @@ pub enum TransportFailureKind {
     /// Sent at least in part, but no complete answer came: the platform may
     /// have acted.
     NoAnswer,
-    /// The answer was longer than the limit, or not valid HTTP.
+    /// What came is not valid HTTP. (A body that is too long or breaks off is
+    /// a [`Response`] that is not complete.)
     BadAnswer,
 }
 

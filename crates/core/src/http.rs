@@ -37,7 +37,7 @@ pub struct HttpRequest {
     pub headers: Vec<(&'static str, String)>,
     /// The JSON body of a `POST`; empty for a `GET`.
     pub body: Vec<u8>,
-    /// A longer answer is [`BadAnswer`](crate::TransportFailureKind).
+    /// A longer body is cut there: [`Response::complete`](crate::Response).
     pub body_bytes_max: usize,
 }
 

@@ -126,6 +126,9 @@ pub struct Snapshot {
     pub last_length: u64,
     /// See [`JournalRecord::Taken`].
     pub taken_through: u64,
+    /// Whether any self-message was ever begun.
+    #[serde(default)]
+    pub spoke: bool,
     /// All remembered results, oldest first.
     pub results: Vec<SnapshotResult>,
     /// Self-messages that were sent and neither accepted nor refused.

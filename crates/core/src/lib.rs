@@ -4,20 +4,36 @@
 
 extern crate alloc;
 
+mod alive;
+mod announcer;
+mod backoff;
 mod body;
 mod chance;
 mod command;
 mod config;
+mod delegation_lane;
+mod effects;
 mod event;
 mod heartbeat;
 mod http;
 mod journal;
 pub mod limits;
+mod line;
+mod memory;
+mod message;
 mod notice;
+mod notices;
+mod notifier;
+mod outage;
+mod parent;
 #[doc(hidden)]
 pub mod planted;
+mod registration;
 mod secret;
+mod store_lane;
+mod text;
 mod time;
+mod timers;
 mod vitals;
 pub mod wire;
 

@@ -68,6 +68,13 @@ pub const FIRST_BEAT_SPREAD: Duration = Duration::from_secs(1);
 pub const CHANGE_BEAT_GAP: Duration = Duration::from_secs(1);
 /// From [`Event::Stop`](crate::Event::Stop) to the end at the latest.
 pub const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// Requests in any window of one interval, whatever the platform answers or
+/// does not answer (S5): each lane waits a sixth of the interval at least
+/// between two requests that the platform is the cause of, a registration a
+/// whole one, a notification a quarter, and a lookup of the parent takes two.
+/// Beats for a change that the agent itself reports come on top: one in
+/// [`CHANGE_BEAT_GAP`].
+pub const REQUESTS_PER_INTERVAL_MAX: usize = 48;
 /// Failures in a row after which the shell makes its connections anew.
 pub const FAILURES_BEFORE_REBUILD: u32 = 10;
 

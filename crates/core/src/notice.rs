@@ -243,3 +243,49 @@ pub enum Notice {
     /// The machine has stopped.
     Stopped,
 }
+
+impl Notice {
+    /// How much it matters.
+    #[must_use]
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Self::ClientRebuilt { .. }
+            | Self::AnnouncementRefused { .. }
+            | Self::LateCompletion
+            | Self::ListTooLong { .. } => Severity::Debug,
+            Self::OutageEnded { .. }
+            | Self::TokenChanged
+            | Self::Registered { .. }
+            | Self::Resumed { .. }
+            | Self::ResultsPlaced { .. }
+            | Self::BacklogSettled { .. }
+            | Self::StoreOpened { .. }
+            | Self::Announced { .. }
+            | Self::AnnouncementUnanswered { .. }
+            | Self::AnnouncedByReader { .. }
+            | Self::AnnouncedAgain { .. }
+            | Self::Notified { .. }
+            | Self::Stopped => Severity::Info,
+            Self::OutageStarted { .. }
+            | Self::OutageContinues { .. }
+            | Self::TokenRefused { .. }
+            | Self::RegistrationNeeded
+            | Self::BadAnswer { .. }
+            | Self::MalformedRows { .. }
+            | Self::ForeignRows { .. }
+            | Self::WindowSaturated { .. }
+            | Self::DiscoveredFull
+            | Self::AwaitedOverflow
+            | Self::TasksOverflow
+            | Self::ResultsHeld { .. }
+            | Self::FileTrouble { .. }
+            | Self::JournalTorn { .. }
+            | Self::FolderEmptied
+            | Self::StrayFile { .. }
+            | Self::BudgetExhausted
+            | Self::NotifyFailed { .. }
+            | Self::NoticesDropped { .. } => Severity::Warning,
+            Self::JournalCorrupt { .. } | Self::EffectPanicked { .. } => Severity::Error,
+        }
+    }
+}

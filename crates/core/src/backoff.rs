@@ -1,0 +1,35 @@
+//! How long to wait after a failure.
+
+use core::time::Duration;
+
+use crate::chance::Chance;
+use crate::limits::{BACKOFF_MAX, RETRY_AFTER_MAX};
+use crate::planted::{self, Fault};
+use crate::time::scale;
+
+/// The shortest time between two requests of one lane that the platform, not
+/// the agent, is the cause of: a sixth of the interval. The request budget
+/// (S5) follows from it.
+pub(crate) fn floor(interval: Duration) -> Duration {
+    scale(interval, 1, 6)
+}
+
+/// Full-jitter exponential backoff after `failures` (from 1) in a row:
+/// uniform from the floor to a third of the interval, doubled with each
+/// failure, capped at 60 s.
+pub(crate) fn delay(chance: &mut Chance, interval: Duration, failures: u32) -> Duration {
+    if planted::active(Fault::BusyLoop) {
+        return Duration::from_nanos(1);
+    }
+    let doublings = failures.saturating_sub(1).min(20);
+    let grown = scale(interval, 1, 3).saturating_mul(1 << doublings);
+    let cap = if planted::active(Fault::BackoffUncapped) { Duration::MAX } else { BACKOFF_MAX };
+    chance.between(floor(interval), grown.min(cap))
+}
+
+/// The wait that a `Retry-After` asks for: at least the floor, at most 60 s,
+/// and up to a quarter more so that not all come back at once.
+pub(crate) fn retry_after(chance: &mut Chance, interval: Duration, seconds: u64) -> Duration {
+    let asked = Duration::from_secs(seconds).min(RETRY_AFTER_MAX).max(floor(interval));
+    chance.between(asked, asked + scale(asked, 1, 4))
+}

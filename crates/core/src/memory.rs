@@ -1,0 +1,271 @@
+//! The durable part of the delivery pipeline: the fold over the journal.
+//!
+//! The same function takes in a record that was just made durable and one
+//! that is read back after a restart, so both lead to the same state.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::journal::{
+    JournalRecord, ResultKey, Snapshot, SnapshotMessage, SnapshotResult, StoredResult, Untold,
+};
+use crate::limits::{AWAITED_MAX, REMEMBERED_MAX};
+use crate::planted::{self, Fault};
+
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) began: bool,
+    pub(crate) last_batch: u64,
+    pub(crate) last_length: u64,
+    pub(crate) taken_through: u64,
+    results: BTreeMap<ResultKey, Remembered>,
+    /// The keys by age, oldest first.
+    order: BTreeMap<u64, ResultKey>,
+    /// Those of them that are not told yet.
+    untold: BTreeSet<u64>,
+    next_order: u64,
+    /// Self-messages that were neither accepted nor refused, by their id.
+    announcing: BTreeMap<String, Vec<ResultKey>>,
+    awaited: VecDeque<String>,
+    /// Whether any self-message was ever begun.
+    spoke: bool,
+}
+
+/// What is remembered of one result.
+#[derive(Debug)]
+pub(crate) struct Remembered {
+    order: u64,
+    pub(crate) batch: u64,
+    pub(crate) untold: Option<Untold>,
+    pub(crate) notified: bool,
+}
+
+impl Memory {
+    pub(crate) fn from_records(records: &[JournalRecord]) -> Self {
+        let mut memory = Self::default();
+        for record in records {
+            memory.apply(record);
+        }
+        memory
+    }
+
+    /// Takes in one durable record. Applying it twice changes nothing more.
+    pub(crate) fn apply(&mut self, record: &JournalRecord) {
+        match record {
+            JournalRecord::Began => self.began = true,
+            JournalRecord::Stored { batch, length, results } => {
+                self.last_batch = *batch;
+                self.last_length = *length;
+                for result in results {
+                    self.remember_stored(*batch, result);
+                }
+            }
+            JournalRecord::Settled { keys } => {
+                for key in keys {
+                    self.remember(key, 0, None, true);
+                }
+            }
+            JournalRecord::Announcing { message_id, keys } => {
+                self.spoke = true;
+                self.announcing.insert(message_id.clone(), keys.clone());
+            }
+            JournalRecord::Refused { message_id } => {
+                self.announcing.remove(message_id);
+            }
+            JournalRecord::Announced { message_id } => {
+                for key in self.announcing.remove(message_id).unwrap_or_default() {
+                    if let Some(result) = self.results.get_mut(&key) {
+                        result.untold = None;
+                        self.untold.remove(&result.order);
+                    }
+                }
+            }
+            JournalRecord::Notified { keys } => {
+                for key in keys {
+                    if let Some(result) = self.results.get_mut(key) {
+                        result.notified = true;
+                    }
+                }
+            }
+            JournalRecord::Taken { through } => {
+                self.taken_through = self.taken_through.max(*through);
+            }
+            JournalRecord::Forgotten => self.forget_untaken(),
+            JournalRecord::Awaited { delegation_id } => {
+                self.add_awaited(delegation_id.clone());
+            }
+            JournalRecord::Snapshot(snapshot) => *self = Self::from_snapshot(snapshot),
+        }
+    }
+
+    fn remember_stored(&mut self, batch: u64, result: &StoredResult) {
+        let untold = Untold { summary: result.summary.clone(), error: result.error.clone() };
+        self.remember(&result.key, batch, Some(untold), false);
+    }
+
+    fn remember(&mut self, key: &ResultKey, batch: u64, untold: Option<Untold>, notified: bool) {
+        if self.results.contains_key(key) {
+            return;
+        }
+        self.next_order += 1;
+        let order = self.next_order;
+        self.order.insert(order, key.clone());
+        if untold.is_some() {
+            self.untold.insert(order);
+        }
+        self.results.insert(key.clone(), Remembered { order, batch, untold, notified });
+    }
+
+    fn forget_untaken(&mut self) {
+        let taken_through = self.taken_through;
+        self.results.retain(|_, result| result.batch <= taken_through);
+        let results = &self.results;
+        self.order.retain(|_, key| results.contains_key(key));
+        self.untold.retain(|order| self.order.contains_key(order));
+        let known = |keys: &Vec<ResultKey>| keys.iter().all(|key| results.contains_key(key));
+        self.announcing.retain(|_, keys| known(keys));
+    }
+
+    /// Remembers an awaited delegation; says whether an older one had to go.
+    pub(crate) fn add_awaited(&mut self, delegation_id: String) -> bool {
+        if self.awaited.contains(&delegation_id) {
+            return false;
+        }
+        self.awaited.push_back(delegation_id);
+        let overflows = self.awaited.len() > AWAITED_MAX;
+        if overflows {
+            self.awaited.pop_front();
+        }
+        overflows
+    }
+
+    pub(crate) fn is_awaited(&self, delegation_id: &str) -> bool {
+        self.awaited.iter().any(|awaited| awaited == delegation_id)
+    }
+
+    pub(crate) fn get(&self, key: &ResultKey) -> Option<&Remembered> {
+        self.results.get(key)
+    }
+
+    pub(crate) fn knows(&self, key: &ResultKey) -> bool {
+        self.results.contains_key(key)
+    }
+
+    /// Whether any result of this delegation is remembered.
+    pub(crate) fn knows_delegation(&self, delegation_id: &str) -> bool {
+        use crate::journal::Status;
+        [Status::Completed, Status::Failed]
+            .into_iter()
+            .any(|status| self.knows(&ResultKey { delegation_id: delegation_id.into(), status }))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.results.len()
+    }
+
+    pub(crate) const fn spoke(&self) -> bool {
+        self.spoke
+    }
+
+    /// All remembered results, oldest first.
+    pub(crate) fn by_age(&self) -> impl Iterator<Item = (&ResultKey, &Remembered)> {
+        self.order.values().filter_map(|key| Some((key, self.results.get(key)?)))
+    }
+
+    /// The results that are not told yet, oldest first.
+    pub(crate) fn untold(&self) -> impl Iterator<Item = (&ResultKey, &Remembered)> {
+        let by_order = |order: &u64| {
+            let key = self.order.get(order)?;
+            Some((key, self.results.get(key)?))
+        };
+        self.untold.iter().filter_map(by_order)
+    }
+
+    pub(crate) fn untold_len(&self) -> usize {
+        self.untold.len()
+    }
+
+    /// The unanswered self-messages.
+    pub(crate) fn announcing(&self) -> impl Iterator<Item = (&String, &Vec<ResultKey>)> {
+        self.announcing.iter()
+    }
+
+    /// Whether the reader has all these.
+    pub(crate) fn are_taken(&self, keys: &[ResultKey]) -> bool {
+        keys.iter().all(|key| self.get(key).is_none_or(|result| result.batch <= self.taken_through))
+    }
+
+    /// Whether there is room for `more`, which must not push out what is
+    /// untold or still listed.
+    pub(crate) fn has_room(&self, more: usize) -> bool {
+        self.untold.len() + more + crate::limits::ROWS_MAX <= REMEMBERED_MAX
+    }
+
+    /// Forgets the oldest beyond the bound: never what is untold, never what
+    /// `is_listed` says the platform can still show.
+    pub(crate) fn forget_oldest(&mut self, is_listed: impl Fn(&str) -> bool) {
+        let surplus = self.results.len().saturating_sub(REMEMBERED_MAX);
+        if surplus == 0 || planted::active(Fault::Unbounded) {
+            return;
+        }
+        let may_go = |result: &Remembered, key: &ResultKey| {
+            result.untold.is_none() && !is_listed(&key.delegation_id)
+        };
+        let gone: Vec<(u64, ResultKey)> = self
+            .order
+            .iter()
+            .filter(|(_, key)| self.results.get(*key).is_some_and(|result| may_go(result, key)))
+            .take(surplus)
+            .map(|(order, key)| (*order, key.clone()))
+            .collect();
+        for (order, key) in gone {
+            self.order.remove(&order);
+            self.results.remove(&key);
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let result = |(key, result): (&ResultKey, &Remembered)| SnapshotResult {
+            key: key.clone(),
+            batch: result.batch,
+            untold: result.untold.clone(),
+            notified: result.notified,
+        };
+        let message = |(message_id, keys): (&String, &Vec<ResultKey>)| SnapshotMessage {
+            message_id: message_id.clone(),
+            keys: keys.clone(),
+        };
+        Snapshot {
+            began: self.began,
+            last_batch: self.last_batch,
+            last_length: self.last_length,
+            taken_through: self.taken_through,
+            spoke: self.spoke,
+            results: self.by_age().map(result).collect(),
+            announcing: self.announcing.iter().map(message).collect(),
+            awaited: self.awaited.iter().cloned().collect(),
+        }
+    }
+
+    fn from_snapshot(snapshot: &Snapshot) -> Self {
+        let mut memory = Self {
+            began: snapshot.began,
+            last_batch: snapshot.last_batch,
+            last_length: snapshot.last_length,
+            taken_through: snapshot.taken_through,
+            spoke: snapshot.spoke,
+            ..Self::default()
+        };
+        for result in &snapshot.results {
+            memory.remember(&result.key, result.batch, result.untold.clone(), result.notified);
+        }
+        for message in &snapshot.announcing {
+            memory.announcing.insert(message.message_id.clone(), message.keys.clone());
+        }
+        for delegation_id in &snapshot.awaited {
+            memory.add_awaited(delegation_id.clone());
+        }
+        memory
+    }
+}

@@ -1,0 +1,79 @@
+//! A lane's outage as a story: its start, its course by time, its end.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use crate::notice::{Lane, Notice};
+use crate::planted::{self, Fault};
+use crate::time::Instant;
+
+/// After so long it is said again; after the last, once a day.
+const STEPS: [Duration; 3] =
+    [Duration::from_secs(300), Duration::from_secs(3_600), Duration::from_secs(6 * 3_600)];
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+/// A lane that fails again this soon after it was said to fail is flapping:
+/// nothing is said until it lasts a minute.
+const FLAP: Duration = Duration::from_secs(600);
+const FLAP_LASTS: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(crate) struct Outage {
+    lane: Lane,
+    current: Option<Current>,
+    last_said_start: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Current {
+    since: Instant,
+    failures: u32,
+    said: bool,
+    next_say: Duration,
+}
+
+impl Outage {
+    pub(crate) const fn new(lane: Lane) -> Self {
+        Self { lane, current: None, last_said_start: None }
+    }
+
+    /// Failures in a row.
+    pub(crate) fn failures(&self) -> u32 {
+        self.current.as_ref().map_or(0, |current| current.failures)
+    }
+
+    /// One more failure; what is to be said about it, if anything.
+    pub(crate) fn failed(&mut self, now: Instant, cause: String) -> Option<Notice> {
+        let lane = self.lane;
+        let Some(current) = &mut self.current else {
+            let flaps = self.last_said_start.is_some_and(|at| now.since(at) < FLAP);
+            let next_say = if flaps { FLAP_LASTS } else { STEPS[0] };
+            self.current = Some(Current { since: now, failures: 1, said: !flaps, next_say });
+            if flaps {
+                return None;
+            }
+            self.last_said_start = Some(now);
+            return Some(Notice::OutageStarted { lane, cause });
+        };
+        current.failures = current.failures.saturating_add(1);
+        let lasted = now.since(current.since);
+        if lasted < current.next_say && !planted::active(Fault::NoisyOutage) {
+            return None;
+        }
+        current.said = true;
+        current.next_say = next_step(lasted);
+        Some(Notice::OutageContinues { lane, cause, lasted, failures: current.failures })
+    }
+
+    /// It works; what is to be said about it, if anything.
+    pub(crate) fn ended(&mut self, now: Instant) -> Option<Notice> {
+        let current = self.current.take()?;
+        let lasted = now.since(current.since);
+        let (lane, failures) = (self.lane, current.failures);
+        current.said.then_some(Notice::OutageEnded { lane, lasted, failures })
+    }
+}
+
+fn next_step(lasted: Duration) -> Duration {
+    let step = STEPS.into_iter().find(|step| *step > lasted);
+    step.unwrap_or_else(|| lasted.saturating_add(DAY))
+}

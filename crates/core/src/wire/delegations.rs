@@ -1,0 +1,309 @@
+//! `GET /workspaces/{id}/delegations`: from bytes to folded results.
+
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::journal::{ResultKey, Status};
+use crate::limits::{DELEGATION_ID_BYTES_MAX, ROWS_MAX, TEXT_BYTES_MAX};
+use crate::planted::{self, Fault};
+use crate::text;
+
+/// One list, as far as it matters.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    /// Rows in the list, looked at or not.
+    pub(crate) rows: u32,
+    /// Rows that could not be used.
+    pub(crate) malformed: u32,
+    /// Finished rows of another source that do not say they were received.
+    pub(crate) foreign: u32,
+    /// Finished delegations of this workspace, oldest first.
+    pub(crate) results: Vec<FoldedResult>,
+    /// Delegation ids of all rows (row ids where there is none).
+    pub(crate) ids: Vec<String>,
+}
+
+/// One finished delegation: the richest of each field of its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoldedResult {
+    pub(crate) key: ResultKey,
+    pub(crate) target_id: String,
+    pub(crate) source_id: String,
+    pub(crate) summary: String,
+    pub(crate) response_preview: String,
+    pub(crate) error: String,
+}
+
+impl FoldedResult {
+    /// Whether there is nothing to wait for: a completed result without text
+    /// may have a twin on its way.
+    pub(crate) fn has_text(&self) -> bool {
+        self.key.status == Status::Failed || !self.response_preview.is_empty()
+    }
+
+    /// Takes over what `other`, an older row of the same result, knows better.
+    fn fold(&mut self, other: Self) {
+        // A row that brings text is the result's own: its summary speaks of
+        // the outcome, its twin's of the order.
+        let is_richer =
+            |a: &Self, b: &Self| !a.response_preview.is_empty() && b.response_preview.is_empty();
+        if other.summary.len() > self.summary.len() && !is_richer(self, &other)
+            || is_richer(&other, self) && !other.summary.is_empty()
+        {
+            self.summary = other.summary;
+        }
+        for (mine, theirs) in [
+            (&mut self.response_preview, other.response_preview),
+            (&mut self.error, other.error),
+            (&mut self.target_id, other.target_id),
+        ] {
+            if theirs.len() > mine.len() {
+                *mine = theirs;
+            }
+        }
+    }
+}
+
+/// Reads a list for the workspace `own_id`.
+///
+/// # Errors
+/// A line on why the body is no list at all. What is wrong with a row costs
+/// that row only.
+pub(crate) fn parse(body: &[u8], own_id: &str) -> Result<Page, String> {
+    // Some servers cut a text inside a character: that must not cost the list.
+    let text = match core::str::from_utf8(body) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(body),
+    };
+    let mut deserializer = serde_json::Deserializer::from_str(&text);
+    let split = deserializer.deserialize_seq(SplitRows);
+    let Split { rows, raw } = match split.and_then(|split| deserializer.end().map(|()| split)) {
+        Ok(split) => split,
+        Err(error) => return Err(format!("not a JSON list ({:?})", error.classify())),
+    };
+    let mut page = Page { rows, ..Page::default() };
+    let mut folded: Vec<FoldedResult> = Vec::new();
+    let mut places: BTreeMap<ResultKey, usize> = BTreeMap::new();
+    for row in raw {
+        match Row::parse(row.get()) {
+            Some(row) => page.take(row, own_id, &mut folded, &mut places),
+            None => page.malformed += 1,
+        }
+    }
+    folded.reverse();
+    page.results = folded;
+    Ok(page)
+}
+
+impl Page {
+    fn take(
+        &mut self,
+        row: Row<'_>,
+        own_id: &str,
+        folded: &mut Vec<FoldedResult>,
+        places: &mut BTreeMap<ResultKey, usize>,
+    ) {
+        let delegation_id = row.delegation_id.unwrap_or_default();
+        let is_id = |id: &str| !id.is_empty() && id.len() <= DELEGATION_ID_BYTES_MAX;
+        let listed = if delegation_id.is_empty() {
+            row.id.unwrap_or_default()
+        } else {
+            delegation_id.clone()
+        };
+        if is_id(&listed) {
+            self.ids.push(listed.into_owned());
+        }
+        let status = match row.status.as_deref() {
+            Some("completed") => Status::Completed,
+            Some("failed") => Status::Failed,
+            Some(_unfinished) => return,
+            None => {
+                self.malformed += 1;
+                return;
+            }
+        };
+        if delegation_id.is_empty() {
+            // Its twin carries the id (PROTOCOL 3.9).
+            return;
+        }
+        if !is_id(&delegation_id) || delegation_id.contains(char::is_control) {
+            self.malformed += 1;
+            return;
+        }
+        let source_id = row.source_id.unwrap_or_default();
+        if source_id != own_id && !planted::active(Fault::ForeignDelivered) {
+            self.foreign += u32::from(row.direction.as_deref() != Some("received"));
+            return;
+        }
+        let kept = |words: Option<Cow<'_, str>>, most: usize| {
+            words.map(|words| text::cut_bytes(&words, most).to_string()).unwrap_or_default()
+        };
+        let result = FoldedResult {
+            key: ResultKey { delegation_id: delegation_id.into_owned(), status },
+            target_id: kept(row.target_id, DELEGATION_ID_BYTES_MAX),
+            source_id: kept(Some(source_id), DELEGATION_ID_BYTES_MAX),
+            summary: kept(row.summary, TEXT_BYTES_MAX),
+            response_preview: kept(row.response_preview, TEXT_BYTES_MAX),
+            error: kept(row.error, TEXT_BYTES_MAX),
+        };
+        match places.get(&result.key).and_then(|place| folded.get_mut(*place)) {
+            Some(newer) => newer.fold(result),
+            None => {
+                places.insert(result.key.clone(), folded.len());
+                folded.push(result);
+            }
+        }
+    }
+}
+
+struct Split<'a> {
+    rows: u32,
+    raw: Vec<&'a RawValue>,
+}
+
+/// Splits the list into rows without reading them.
+struct SplitRows;
+
+impl<'de> Visitor<'de> for SplitRows {
+    type Value = Split<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut split = Split { rows: 0, raw: Vec::new() };
+        while split.raw.len() < ROWS_MAX {
+            let Some(row) = seq.next_element::<&RawValue>()? else {
+                return Ok(split);
+            };
+            split.rows += 1;
+            split.raw.push(row);
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            split.rows = split.rows.saturating_add(1);
+        }
+        Ok(split)
+    }
+}
+
+/// The members of a row that matter; one of another type counts as absent.
+#[derive(Default)]
+struct Row<'a> {
+    id: Option<Cow<'a, str>>,
+    delegation_id: Option<Cow<'a, str>>,
+    source_id: Option<Cow<'a, str>>,
+    target_id: Option<Cow<'a, str>>,
+    status: Option<Cow<'a, str>>,
+    summary: Option<Cow<'a, str>>,
+    response_preview: Option<Cow<'a, str>>,
+    error: Option<Cow<'a, str>>,
+    direction: Option<Cow<'a, str>>,
+}
+
+impl<'a> Row<'a> {
+    fn parse(json: &'a str) -> Option<Self> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        deserializer.deserialize_map(RowMembers).ok()
+    }
+}
+
+struct RowMembers;
+
+impl<'de> Visitor<'de> for RowMembers {
+    type Value = Row<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a row")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut row = Row::default();
+        while let Some(name) = map.next_key_seed(Text)? {
+            let member = match name.as_deref().unwrap_or_default() {
+                "id" => &mut row.id,
+                "delegation_id" => &mut row.delegation_id,
+                "source_id" => &mut row.source_id,
+                "target_id" => &mut row.target_id,
+                "status" => &mut row.status,
+                "summary" => &mut row.summary,
+                "response_preview" => &mut row.response_preview,
+                "error" => &mut row.error,
+                "direction" => &mut row.direction,
+                _unknown => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            *member = map.next_value_seed(Text)?;
+        }
+        Ok(row)
+    }
+}
+
+/// A string, or `None` for a value of any other type.
+struct Text;
+
+impl<'de> DeserializeSeed<'de> for Text {
+    type Value = Option<Cow<'de, str>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Text {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(text.to_string())))
+    }
+
+    fn visit_bool<E>(self, _value: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _value: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _value: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _value: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests;

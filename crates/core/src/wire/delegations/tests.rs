@@ -1,0 +1,129 @@
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
+
+const OWN: &str = "own";
+
+fn page(rows: serde_json::Value) -> Page {
+    parse(rows.to_string().as_bytes(), OWN).unwrap()
+}
+
+fn only(rows: serde_json::Value) -> FoldedResult {
+    let mut results = page(rows).results;
+    assert_eq!(results.len(), 1);
+    results.remove(0)
+}
+
+/// PROTOCOL 1.3 and 3.9: the result's row before or after its order's.
+#[test]
+fn twins_fold_into_the_richest_in_either_order() {
+    let order = json!({"delegation_id": "d", "source_id": OWN, "target_id": "t",
+        "status": "completed", "summary": "Delegating to 0123456789"});
+    let result = json!({"delegation_id": "d", "source_id": OWN, "target_id": "",
+        "status": "completed", "summary": "Done", "response_preview": "forty-two"});
+    for rows in [json!([order, result]), json!([result, order])] {
+        let folded = only(rows);
+        assert_eq!(folded.summary, "Done");
+        assert_eq!(folded.response_preview, "forty-two");
+        assert_eq!(folded.target_id, "t");
+    }
+}
+
+#[test]
+fn a_completed_row_alone_waits_and_a_failed_one_does_not() {
+    let row = |status| json!([{"delegation_id": "d", "source_id": OWN, "status": status}]);
+    assert!(!only(row("completed")).has_text());
+    assert!(only(row("failed")).has_text());
+}
+
+/// PROTOCOL 3.9: the failed result's row has no id, its order's has the error.
+#[test]
+fn a_row_without_id_is_told_by_its_twin() {
+    let folded = only(json!([
+        {"id": "r2", "source_id": OWN, "status": "failed", "summary": "Delegation failed"},
+        {"id": "r1", "delegation_id": "d", "source_id": OWN, "status": "failed", "error": "boom"},
+    ]));
+    assert_eq!(folded.error, "boom");
+}
+
+#[test]
+fn a_foreign_row_is_counted_unless_it_says_received() {
+    let page = page(json!([
+        {"delegation_id": "a", "source_id": "else", "status": "completed"},
+        {"delegation_id": "b", "source_id": "else", "status": "completed", "direction": "received"},
+        {"delegation_id": "c", "status": "completed"},
+        {"delegation_id": "d", "source_id": "else", "status": "pending"},
+    ]));
+    assert_eq!((page.foreign, page.results.len(), page.ids.len()), (2, 0, 4));
+}
+
+#[test]
+fn both_endings_of_one_delegation_are_news() {
+    let page = page(json!([
+        {"delegation_id": "d", "source_id": OWN, "status": "completed", "response_preview": "x"},
+        {"delegation_id": "d", "source_id": OWN, "status": "failed", "error": "y"},
+    ]));
+    let statuses: Vec<Status> = page.results.iter().map(|result| result.key.status).collect();
+    assert_eq!(statuses, [Status::Failed, Status::Completed]);
+}
+
+/// Each of these stands between two good rows, and costs only itself.
+#[test]
+fn a_malformed_row_costs_only_itself() {
+    let long = format!("\"{}\"", "x".repeat(300));
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let bad: Vec<String> = [
+        "null",
+        "7",
+        "\"text\"",
+        "[]",
+        "{}",
+        "true",
+        r#"{"delegation_id":"x","source_id":"own","status":null}"#,
+        r#"{"delegation_id":"x","source_id":"own","status":"completed","summary":"\ud800"}"#,
+        r#"{"delegation_id":"a\nb","source_id":"own","status":"completed"}"#,
+    ]
+    .into_iter()
+    .map(String::from)
+    .chain([format!(r#"{{"delegation_id":{long},"source_id":"own","status":"failed"}}"#)])
+    .collect();
+    let good = |id: &str| {
+        format!(r#"{{"delegation_id":"{id}","source_id":"own","status":"failed","error":{deep}}}"#)
+    };
+    for row in bad {
+        let body = format!("[{},{row},{}]", good("a"), good("b"));
+        let page = parse(body.as_bytes(), OWN).unwrap();
+        assert_eq!((page.results.len(), page.malformed), (2, 1), "{row}");
+    }
+}
+
+#[test]
+fn wrong_types_and_broken_characters_are_absent_words() {
+    let body = b"[{\"delegation_id\":\"a\",\"source_id\":\"own\",\"status\":\"failed\",\
+        \"summary\":{\"x\":[1]},\"error\":\"bro\xffken\",\"target_id\":1.5}]";
+    let page = parse(body, OWN).unwrap();
+    assert_eq!(page.results[0].summary, "");
+    assert_eq!(page.results[0].error, "bro\u{fffd}ken");
+}
+
+#[test]
+fn no_list_is_an_error() {
+    for body in ["", "{}", "null", "[", "[1,", "[] []", "[{\"a\":}]"] {
+        assert!(parse(body.as_bytes(), OWN).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn rows_beyond_the_bound_are_counted_only() {
+    let row = json!({"delegation_id": "d", "source_id": OWN, "status": "failed"});
+    let page = page(serde_json::Value::Array(alloc::vec![row; ROWS_MAX + 7]));
+    assert_eq!(page.rows as usize, ROWS_MAX + 7);
+    assert_eq!(page.ids.len(), ROWS_MAX);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = parse(&body, OWN);
+    }
+}
