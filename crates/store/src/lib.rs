@@ -1,11 +1,26 @@
 //! Everbeat's files: the journal, the results file, the small secret files
 //! and the lock, as plain steps over a small [`Disk`] trait.
+//!
+//! The results file is shared with a reader that takes it by renaming it
+//! away, at any moment. How a batch gets there exactly once, whatever process
+//! dies where, is told step by step in [`store_batch`] and [`placing`], and
+//! what is found after a crash in [`recovery`].
 #![forbid(unsafe_code)]
 
 mod disk;
+mod files;
+mod journal;
+mod lock;
+mod marker;
+mod opening;
 mod paths;
+pub mod placing;
+#[doc(hidden)]
+pub mod planted;
+pub mod recovery;
 mod secret_file;
 mod store;
+pub mod store_batch;
 
 pub use disk::{Access, Disk, DiskError, DiskErrorKind, FileId, FileKind, Metadata};
 pub use paths::Paths;
