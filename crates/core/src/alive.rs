@@ -108,7 +108,7 @@ impl AliveLane {
         let interval = u64::try_from(config.interval.as_nanos()).unwrap_or(u64::MAX).max(1);
         let place = self.started_at.plus(self.phase).plus(offset).as_nanos() % interval;
         let now = fx.at().as_nanos();
-        let in_this_round = now - now % interval + place;
+        let in_this_round = (now - now % interval).saturating_add(place);
         let next = if in_this_round > now {
             in_this_round
         } else {

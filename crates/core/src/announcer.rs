@@ -167,7 +167,7 @@ impl Announcer {
     /// Results that are placed and in no message, oldest first.
     fn waiting(&self, store: &StoreLane) -> Vec<ResultKey> {
         let memory = &store.memory;
-        let placed_through = memory.last_batch - u64::from(store.is_held());
+        let placed_through = memory.last_batch.saturating_sub(u64::from(store.is_held()));
         let is_in_message = |key: &ResultKey| {
             self.unanswered.iter().any(|unanswered| unanswered.message.keys.contains(key))
         };

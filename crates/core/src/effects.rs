@@ -133,6 +133,8 @@ impl Effects {
             |slot: &Slot| self.flights[*slot as usize].is_some_and(|flight| flight.id == id);
         let slot = Slot::ALL.into_iter().find(awaits)?;
         self.flights[slot as usize] = None;
+        // A guess at an id that was not handed out yet ends it all the same.
+        self.commands.retain(|command| command.id != id);
         Some(slot)
     }
 

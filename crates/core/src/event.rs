@@ -182,7 +182,7 @@ pub enum TransportFailureKind {
 }
 
 /// What [`Action::OpenStore`](crate::Action::OpenStore) found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenedStore {
     /// Every record in the journal, in order.
     pub records: Vec<JournalRecord>,

@@ -184,7 +184,7 @@ impl StoreLane {
     fn next_batch(&self, fx: &Effects) -> Batch {
         let results = || self.discovered.iter().take(BATCH_RESULTS_MAX);
         Batch {
-            batch: self.memory.last_batch + 1,
+            batch: self.memory.last_batch.saturating_add(1),
             lines: results().map(|result| line::result_line(result, fx.now.wall)).collect(),
             results: results().map(line::stored_result).collect(),
         }
