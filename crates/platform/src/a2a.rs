@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::agent::{AgentMode, QueueItem};
 use crate::bind::has_nul;
 use crate::observe::{Delivered, Fate, Message};
-use crate::platform::Platform;
+use crate::platform::{KEPT_BYTES, Platform, shortened};
 use crate::request::{Answer, Delivery, Reply, Request};
 use crate::rows::Row;
 use crate::status::Status;
@@ -132,13 +132,13 @@ impl Platform {
             return (Fate::Delivered, reply);
         }
         self.deliver(call);
-        let body = match mode {
-            AgentMode::RpcError => json!({
+        let body = match *mode == AgentMode::RpcError {
+            true => json!({
                 "jsonrpc": "2.0",
                 "id": call.rpc_id,
                 "error": {"code": -32603, "message": "Internal error"},
             }),
-            _ => json!({
+            false => json!({
                 "jsonrpc": "2.0",
                 "id": call.rpc_id,
                 "result": {
@@ -235,7 +235,7 @@ impl Platform {
             request_body: Some(json!({"text": call.text})).filter(|body| !has_nul(body)),
             ..Row::default()
         };
-        self.rows.insert(&call.target, row);
+        self.insert_row(&call.target, row);
         let message = Message {
             at: self.now,
             wall_ms: self.wall_ms,
@@ -259,8 +259,8 @@ fn call(id: &str, caller: Option<&str>, payload: &Value, request: &Request) -> C
     Call {
         target: id.to_owned(),
         caller: caller.map(str::to_owned),
-        message_id: message_id.map(str::to_owned),
-        text: texts.join("\n"),
+        message_id: message_id.map(|text| shortened(text, 256)),
+        text: shortened(&texts.join("\n"), KEPT_BYTES),
         rpc_id: payload["id"].clone(),
         timeout: timeout(request, caller.is_some()),
     }

@@ -46,7 +46,7 @@ impl Platform {
         row.id = self.chance.uuid();
         row.source_id = Some(id.to_owned());
         row.created_ms = self.wall_ms;
-        self.rows.insert(id, row);
+        self.insert_row(id, row);
         Answer::json(200, &json!({"status": "logged"}))
     }
 }

@@ -211,6 +211,7 @@ impl Platform {
             workspace.tokens.revoke_all();
             workspace.live_until = None;
         }
+        self.start_sweeping();
         Ok(())
     }
 

@@ -58,10 +58,8 @@ impl Platform {
         let Ok(outcome) = bind_outcome(request) else {
             return Answer::error(400, "status must be 'completed' or 'failed'");
         };
-        let status = match outcome {
-            FinishOutcome::Failed { .. } => "failed",
-            _ => "completed",
-        };
+        let failed = matches!(outcome, FinishOutcome::Failed { .. });
+        let status = if failed { "failed" } else { "completed" };
         if self.delegations.get(delegation).is_some_and(|have| have.workspace_id == id) {
             self.keep_ledger(delegation, &outcome);
         }

@@ -87,11 +87,14 @@ impl Delegations {
         self.order.iter().rev().filter_map(|id| self.by_id.get(id))
     }
 
+    /// An id that is taken stays as it is.
     fn insert(&mut self, delegation: Delegation) {
         let id = delegation.id.clone();
-        if self.by_id.insert(id.clone(), delegation).is_none() {
-            self.order.push_back(id);
+        if self.by_id.contains_key(&id) {
+            return;
         }
+        self.by_id.insert(id.clone(), delegation);
+        self.order.push_back(id);
         while self.order.len() > self.max {
             if let Some(oldest) = self.order.pop_front() {
                 self.by_id.remove(&oldest);
@@ -140,7 +143,7 @@ impl Platform {
             idempotency_key: new.idempotency_key,
             ..Row::default()
         };
-        self.rows.insert(&new.workspace, row);
+        self.insert_row(&new.workspace, row);
         self.delegations.insert(Delegation {
             id: id.clone(),
             workspace_id: new.workspace,

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::admin::AdminError;
 use crate::agenda::Due;
 use crate::options::Version;
-use crate::platform::Platform;
+use crate::platform::{Platform, boundary_before};
 use crate::rows::{DELEGATE, DELEGATE_RESULT, Row};
 
 /// How a delegation ends.
@@ -317,7 +317,7 @@ impl Platform {
             delegation_id: result.carries_id.then(|| delegation.to_owned()),
             ..Row::default()
         };
-        self.rows.insert(workspace, row);
+        self.insert_row(workspace, row);
     }
 }
 
@@ -338,6 +338,6 @@ fn summary_cut(text: &str, strict: bool) -> Option<String> {
     if text.len() <= SUMMARY_BYTES {
         return Some(text.to_owned());
     }
-    let boundary = text.floor_char_boundary(SUMMARY_BYTES);
+    let boundary = boundary_before(text, SUMMARY_BYTES);
     (!strict || boundary == SUMMARY_BYTES).then(|| format!("{}...", &text[..boundary]))
 }

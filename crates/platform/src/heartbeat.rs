@@ -18,6 +18,8 @@ use crate::workspace::{Secret, Workspace};
 const SWEEP: Duration = Duration::from_secs(15);
 /// Bodies of beats up to this length are kept for observation.
 const KEPT_BODY_BYTES: usize = 64 << 10;
+/// Nothing is planned beyond (thirty thousand years).
+const TIME_END: Duration = Duration::from_secs(1 << 40);
 /// US cents.
 const SPEND_MAX: i64 = 1_000_000_000_000;
 
@@ -42,7 +44,8 @@ struct Metadata {
 
 impl Platform {
     pub(crate) fn heartbeat(&mut self, request: &Request) -> Answer {
-        let Ok(body) = bind(request) else {
+        let bound = Fields::of_body(&request.body);
+        let Ok((body, fields)) = bound.and_then(|fields| Ok((bind(&fields)?, fields))) else {
             return Answer::error(400, "invalid request body");
         };
         if let Err(refusal) = self.registry_auth(&body.workspace_id, request) {
@@ -54,7 +57,8 @@ impl Platform {
         let mut answer = Map::from_iter([("status".to_owned(), json!("ok"))]);
         if let Some(workspace) = self.workspaces.get(&body.workspace_id) {
             if workspace.status != Status::Removed {
-                self.apply(&body, request);
+                let kept = request.body.len() <= KEPT_BODY_BYTES;
+                self.apply(&body, if kept { fields.into_value() } else { Value::Null });
             }
             if self.options.inbound_secret {
                 answer.extend(self.inbound_secret_field(&body.workspace_id));
@@ -77,7 +81,7 @@ impl Platform {
 
     /// The row, the key, the status, the capabilities, the queue: in the
     /// reference's order.
-    fn apply(&mut self, body: &Body, request: &Request) {
+    fn apply(&mut self, body: &Body, shown: Value) {
         let (now, version) = (self.now, self.options.version);
         let ttl = Duration::from_millis(self.options.ttl_ms);
         let Some(workspace) = self.workspaces.get_mut(&body.workspace_id) else { return };
@@ -96,9 +100,9 @@ impl Platform {
         };
         for status in evaluate(version, workspace.status, signs) {
             workspace.status = status;
-            let kind = match status {
-                Status::Online => EventKind::WorkspaceOnline,
-                _ => EventKind::WorkspaceDegraded,
+            let kind = match status == Status::Online {
+                true => EventKind::WorkspaceOnline,
+                false => EventKind::WorkspaceDegraded,
             };
             workspace.event(now, kind, &body.sample_error);
         }
@@ -106,14 +110,15 @@ impl Platform {
         if changed_task {
             workspace.event(now, EventKind::TaskUpdated, &body.current_task);
         }
-        let kept = request.body.len() <= KEPT_BODY_BYTES;
-        let shown = if kept { Fields::of_body(&request.body).ok() } else { None };
         workspace.beats.push(Beat {
             at: now,
             wall_ms: self.wall_ms,
-            body: shown.map_or(Value::Null, Fields::into_value),
+            body: shown,
             status: workspace.status,
         });
+        if workspace.is_external() {
+            self.start_sweeping();
+        }
         self.drain_one(&body.workspace_id);
     }
 
@@ -152,9 +157,9 @@ impl Platform {
         }
     }
 
-    /// Begins to look at external workspaces, once there is one.
+    /// Begins to look at external workspaces, once one is alive.
     pub(crate) fn start_sweeping(&mut self) {
-        if !std::mem::replace(&mut self.sweeping, true) {
+        if self.now < TIME_END && !std::mem::replace(&mut self.sweeping, true) {
             self.agenda.enter(self.now.saturating_add(SWEEP), Due::ExternalSweep);
         }
     }
@@ -165,14 +170,20 @@ impl Platform {
             Version::Spring => Status::Offline,
             Version::Summer => Status::AwaitingAgent,
         };
+        let mut left = false;
         for workspace in self.workspaces.values_mut().filter(|have| have.is_external()) {
             let stale = workspace.last_beat_at.is_some_and(|at| now.saturating_sub(at) > ttl);
             let alive = matches!(workspace.status, Status::Online | Status::Degraded);
             if stale && alive {
                 go_offline(workspace, now, status);
             }
+            left |= alive && !stale;
         }
-        self.agenda.enter(now.saturating_add(SWEEP), Due::ExternalSweep);
+        // With nobody left there is nothing to see, however long.
+        self.sweeping = false;
+        if left {
+            self.start_sweeping();
+        }
     }
 }
 
@@ -211,8 +222,7 @@ fn store_metadata(workspace: &mut Workspace, metadata: Option<&Metadata>) {
     workspace.idle_timeout_seconds = metadata.and_then(|have| have.idle_timeout_seconds);
 }
 
-fn bind(request: &Request) -> Result<Body, Misfit> {
-    let fields = Fields::of_body(&request.body)?;
+fn bind(fields: &Fields) -> Result<Body, Misfit> {
     Ok(Body {
         workspace_id: fields.required("workspace_id")?,
         error_rate: fields.number("error_rate")?,

@@ -6,7 +6,7 @@ use crate::clock::rfc3339;
 use crate::delegations::Delegation;
 use crate::observe::Poll;
 use crate::options::Version;
-use crate::platform::{Platform, shortened};
+use crate::platform::{Platform, boundary_before, shortened};
 use crate::request::{Answer, Request};
 use crate::rows::Row;
 
@@ -144,7 +144,7 @@ fn go_cut(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
     }
-    let boundary = text.floor_char_boundary(bytes);
+    let boundary = boundary_before(text, bytes);
     let broken = "\u{fffd}".repeat(bytes - boundary);
     format!("{}{broken}...", &text[..boundary])
 }

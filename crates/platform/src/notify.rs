@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::bind::{Fields, Misfit};
 use crate::observe::Notification;
-use crate::platform::Platform;
+use crate::platform::{KEPT_BYTES, Platform, shortened};
 use crate::request::{Answer, Request};
 use crate::rows::Row;
 
@@ -23,6 +23,7 @@ impl Platform {
         let Some(workspace) = self.workspaces.get_mut(id) else {
             return Answer::error(404, "workspace not found");
         };
+        let message = shortened(&message, KEPT_BYTES);
         let shown = Notification { at: self.now, wall_ms: self.wall_ms, message: message.clone() };
         workspace.notifications.push(shown);
         // An insert that fails is not told.
@@ -36,7 +37,7 @@ impl Platform {
                 created_ms: self.wall_ms,
                 ..Row::default()
             };
-            self.rows.insert(id, row);
+            self.insert_row(id, row);
         }
         Answer::json(200, &json!({"status": "sent"}))
     }

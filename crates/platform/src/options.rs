@@ -85,7 +85,7 @@ impl Default for Options {
             finish_ms: None,
             workspaces_max: 4_096,
             rows_max: 10_000,
-            observed_max: 4_096,
+            observed_max: 1_024,
             body_bytes_max: 64 << 20,
         }
     }

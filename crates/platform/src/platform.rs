@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::rate_limit::RateLimiter;
 use crate::request::{Answer, Delivery, Reply, Request};
 use crate::route::{Route, Target};
-use crate::rows::Rows;
+use crate::rows::{Row, Rows};
 use crate::workspace::Workspace;
 
 /// The platform.
@@ -73,13 +73,12 @@ impl Platform {
             return reply;
         }
         let fault = self.faults.take(target.route, &target.workspace);
-        let acts = fault.as_ref().is_none_or(|effect| effect.acts());
-        let reply = match acts {
-            true => self.serve(&target, request),
-            false => Answer::empty(503).into(),
-        };
         let faulted = fault.is_some();
-        let reply = fault.map_or_else(|| reply.clone(), |effect| effect.spoil(reply.clone()));
+        let reply = match fault {
+            None => self.serve(&target, request),
+            Some(effect) if effect.acts() => effect.spoil(self.serve(&target, request)),
+            Some(effect) => effect.spoil(Answer::empty(503).into()),
+        };
         self.note(&target, request, &reply, faulted);
         reply
     }
@@ -185,6 +184,13 @@ impl Platform {
         }
     }
 
+    /// A row of a workspace that does not exist has nowhere to go.
+    pub(crate) fn insert_row(&mut self, workspace: &str, row: Row) {
+        if self.workspaces.contains_key(workspace) {
+            self.rows.insert(workspace, row);
+        }
+    }
+
     fn length_refusal(&self, request: &Request) -> Option<Answer> {
         let too_long = request.body.len() > self.options.body_bytes_max;
         too_long.then(|| Answer::error(413, "request body too large"))
@@ -217,8 +223,16 @@ fn redirect(request: &Request) -> Answer {
     Answer::empty(status).with_header("Location", path)
 }
 
+/// Bytes of a text that are kept for observation.
+pub(crate) const KEPT_BYTES: usize = 64 << 10;
+
 /// At most `bytes` of a text, cut at a character boundary.
 pub(crate) fn shortened(text: &str, bytes: usize) -> String {
-    let end = text.floor_char_boundary(bytes);
-    text[..end].to_owned()
+    text[..boundary_before(text, bytes)].to_owned()
+}
+
+/// The last character boundary at or before `bytes`.
+pub(crate) fn boundary_before(text: &str, bytes: usize) -> usize {
+    let end = bytes.min(text.len());
+    (0..=end).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }

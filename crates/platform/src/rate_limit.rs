@@ -32,9 +32,9 @@ impl RateLimiter {
         if !self.0.contains_key(&peer) {
             self.make_room(now);
         }
-        let (until, used) = self.0.entry(peer).or_insert((now + WINDOW, 0));
+        let (until, used) = self.0.entry(peer).or_insert((now.saturating_add(WINDOW), 0));
         if *until <= now {
-            (*until, *used) = (now + WINDOW, 0);
+            (*until, *used) = (now.saturating_add(WINDOW), 0);
         }
         *used = used.saturating_add(1);
         Window { limit, used: *used, reset_s: (*until - now).as_secs() }

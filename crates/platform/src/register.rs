@@ -117,6 +117,9 @@ impl Platform {
         workspace.event(now, EventKind::WorkspaceOnline, "registered");
         let minted = !workspace.tokens.any_live();
         workspace.registrations.push(Registration { at: now, wall_ms, minted });
+        if workspace.is_external() {
+            self.start_sweeping();
+        }
         self.set_liveness_key(&body.id);
         minted.then(|| self.issue_token(&body.id))
     }

@@ -107,9 +107,9 @@ impl Target {
             return found;
         }
         let trimmed = request.path.strip_suffix('/').unwrap_or_default();
-        match find(&request.method, trimmed).route {
-            Route::Unknown => found,
-            _ => Self { route: Route::Slash, ..found },
+        match find(&request.method, trimmed).route == Route::Unknown {
+            true => found,
+            false => Self { route: Route::Slash, ..found },
         }
     }
 }

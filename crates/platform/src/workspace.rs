@@ -9,6 +9,7 @@ use crate::agent::{AgentMode, QueueItem};
 use crate::observe::{
     Beat, Delivered, EventKind, Message, Notification, Poll, Registration, Ring, WorkspaceEvent,
 };
+use crate::platform::shortened;
 use crate::status::Status;
 use crate::tokens::Tokens;
 
@@ -141,7 +142,7 @@ impl Workspace {
     }
 
     pub(crate) fn event(&mut self, at: Duration, kind: EventKind, detail: &str) {
-        self.events.push(WorkspaceEvent { at, kind, detail: detail.into() });
+        self.events.push(WorkspaceEvent { at, kind, detail: shortened(detail, 1_024) });
     }
 
     pub(crate) fn is_external(&self) -> bool {
