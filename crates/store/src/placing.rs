@@ -57,7 +57,10 @@ enum Step<T> {
 }
 
 /// What was copied behind the batch.
-struct Merged {
+struct Merged<F> {
+    /// Kept open until step 7, so that its inode number cannot pass to
+    /// another file meanwhile.
+    _file: F,
     id: FileId,
     bytes: u64,
 }
@@ -119,12 +122,12 @@ impl<'a, D: Disk> Placing<'a, D> {
     }
 
     /// Step 5.
-    fn merge_standing(&self, private: &mut D::File) -> Result<Step<Merged>, FileFailure> {
+    fn merge_standing(&self, private: &mut D::File) -> Result<Step<Merged<D::File>>, FileFailure> {
         let path = self.results();
         match self.disk.open(path, Access::Read) {
             Err(error) if error.kind == DiskErrorKind::Missing => Ok(Step::Gone),
             Err(error) => Ok(Step::Odd(cannot("be read", path, &error))),
-            Ok((mut file, found)) => self.merge(&mut file, &found, path, private),
+            Ok((file, found)) => self.merge(file, &found, path, private),
         }
     }
 
@@ -132,16 +135,16 @@ impl<'a, D: Disk> Placing<'a, D> {
     /// private file as it was.
     fn merge(
         &self,
-        file: &mut D::File,
+        mut file: D::File,
         found: &Metadata,
         path: &Path,
         private: &mut D::File,
-    ) -> Result<Step<Merged>, FileFailure> {
+    ) -> Result<Step<Merged<D::File>>, FileFailure> {
         if let Some(reason) = not_mergeable(found, path) {
             return Ok(Step::Odd(reason));
         }
         let bytes_max = RESULTS_BYTES_MAX.saturating_sub(self.length);
-        let copied = copy(self.disk, file, private, bytes_max).and_then(|copied| {
+        let copied = copy(self.disk, &mut file, private, bytes_max).and_then(|copied| {
             if copied.is_some_and(|copied| !copied.ends_line) {
                 write_all(self.disk, private, b"\n").map_err(CopyError::Write)?;
             }
@@ -150,7 +153,8 @@ impl<'a, D: Disk> Placing<'a, D> {
         let reason = match copied {
             Ok(Some(copied)) => {
                 self.disk.sync(private).at("sync", &self.private)?;
-                return Ok(Step::Done(Merged { id: found.id, bytes: copied.bytes }));
+                let (id, bytes) = (found.id, copied.bytes);
+                return Ok(Step::Done(Merged { _file: file, id, bytes }));
             }
             Ok(None) => too_long(path),
             Err(CopyError::Read(error)) => cannot("be read", path, &error),
@@ -184,7 +188,11 @@ impl<'a, D: Disk> Placing<'a, D> {
     }
 
     /// Step 7, and on.
-    fn replace(&self, private: D::File, merged: &Merged) -> Result<Placement, FileFailure> {
+    fn replace(
+        &self,
+        private: D::File,
+        merged: &Merged<D::File>,
+    ) -> Result<Placement, FileFailure> {
         let is_what_was_copied =
             |aside: Metadata| aside.id == merged.id && aside.length == merged.bytes;
         if self.look_at(&self.aside)?.is_some_and(is_what_was_copied) {
@@ -203,7 +211,7 @@ impl<'a, D: Disk> Placing<'a, D> {
         let merged = match self.disk.open(&self.aside, Access::Read) {
             Err(error) if error.kind == DiskErrorKind::Missing => Step::Gone,
             Err(error) => Step::Odd(cannot("be read", &self.aside, &error)),
-            Ok((mut file, found)) => self.merge(&mut file, &found, &self.aside, &mut private)?,
+            Ok((file, found)) => self.merge(file, &found, &self.aside, &mut private)?,
         };
         match merged {
             Step::Done(_) | Step::Gone => self.place_merged(),
