@@ -64,9 +64,6 @@ impl Platform {
         let Some(workspace) = self.workspaces.get(id) else {
             return Err(Answer::error(404, "workspace not found"));
         };
-        if workspace.agent_mode == AgentMode::NoBudget {
-            return Err(Answer::error(402, "workspace budget limit exceeded"));
-        }
         if workspace.url.is_none() || workspace.status == Status::Removed {
             let status = workspace.status.name();
             let body = json!({"error": "workspace has no URL", "status": status});
