@@ -14,8 +14,8 @@ pub struct Fault {
     /// Which endpoint; `None` for all but `/admin`.
     #[serde(default)]
     pub route: Option<Route>,
-    /// Which workspace in the path; `None` for all. Registry routes have
-    /// none in their path and match only `None`.
+    /// Which workspace, in the path or (registry) in the body; `None` for
+    /// all.
     #[serde(default)]
     pub workspace: Option<String>,
     /// For how many requests; `None` until cleared.

@@ -65,7 +65,8 @@ pub struct SeenRequest {
     pub wall_ms: i64,
     /// Which endpoint.
     pub route: Route,
-    /// The workspace in its path, shortened to 128 bytes; empty if none.
+    /// The workspace in its path or (registry) in its body, shortened to 128
+    /// bytes; empty if none.
     pub workspace: String,
     /// From whom, shortened to 64 bytes.
     pub peer: String,

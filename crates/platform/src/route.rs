@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bind::Fields;
 use crate::request::{Request, decode};
 
 /// An endpoint.
@@ -92,7 +93,8 @@ impl Route {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) route: Route,
-    /// The workspace in the path; empty where there is none.
+    /// The workspace in the path, for registry routes in the body; empty
+    /// where there is none.
     pub(crate) workspace: String,
     /// The delegation in the path; empty where there is none.
     pub(crate) delegation: String,
@@ -104,7 +106,8 @@ impl Target {
     pub(crate) fn of(request: &Request) -> Self {
         let found = find(&request.method, &request.path);
         if found.route != Route::Unknown {
-            return found;
+            let workspace = in_body(found.route, request).unwrap_or(found.workspace);
+            return Self { workspace, ..found };
         }
         let trimmed = request.path.strip_suffix('/').unwrap_or_default();
         match find(&request.method, trimmed).route == Route::Unknown {
@@ -112,6 +115,29 @@ impl Target {
             false => Self { route: Route::Slash, ..found },
         }
     }
+}
+
+/// The workspace that a registry request names in its body: faults and
+/// observers want to know.
+fn in_body(route: Route, request: &Request) -> Option<String> {
+    let name = match route {
+        Route::Heartbeat | Route::UpdateCard => "workspace_id",
+        Route::Register => "id",
+        Route::Workspace
+        | Route::Delegations
+        | Route::ActivityList
+        | Route::ActivityLog
+        | Route::Notify
+        | Route::Delegate
+        | Route::DelegationRecord
+        | Route::DelegationUpdate
+        | Route::A2a
+        | Route::Health
+        | Route::Admin
+        | Route::Slash
+        | Route::Unknown => return None,
+    };
+    Fields::of_body(&request.body).ok()?.text(name).ok()
 }
 
 fn find(method: &str, path: &str) -> Target {

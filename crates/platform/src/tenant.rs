@@ -16,6 +16,13 @@ impl Platform {
         if OPEN_PATHS.contains(&request.path.as_str()) {
             return None;
         }
+        // The edge's own header: `instance=…;state=<organisation>`.
+        let replayed =
+            request.header("fly-replay-src").into_iter().flat_map(|text| text.split(';'));
+        let mut states = replayed.filter_map(|pair| pair.trim().strip_prefix("state="));
+        if states.any(|org| org == tenant) {
+            return None;
+        }
         match (request.header("x-molecule-org-id"), self.options.version) {
             (Some(org), _) if org == tenant => None,
             (None, Version::Summer) => Some(Answer::json(

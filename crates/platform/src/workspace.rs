@@ -73,7 +73,9 @@ pub struct Workspace {
     pub registrations: Ring<Registration>,
     /// Changes of its status, restarts of its container.
     pub events: Ring<WorkspaceEvent>,
-    /// How often its container was restarted.
+    /// How often its container was restarted. The reference then also issues
+    /// a new token: here that is left to
+    /// [`Platform::rotate_token`](crate::Platform::rotate_token).
     pub restarts: u64,
 
     pub(crate) inbound_secret: Option<Secret>,

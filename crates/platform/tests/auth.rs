@@ -168,7 +168,9 @@ fn the_tenant_guard_lets_only_the_registry_pass() {
     assert_eq!((refused.status, refused.body.len()), (404, 0));
     let list = Request::get("/workspaces/ws-1/delegations").with_bearer(&spring.token);
     assert_eq!(spring.answer(&list.clone().with_header("x-molecule-org-id", "org-2")).status, 404);
-    assert_eq!(spring.answer(&list.with_header("x-molecule-org-id", "org-1")).status, 200);
+    assert_eq!(spring.answer(&list.clone().with_header("x-molecule-org-id", "org-1")).status, 200);
+    let replayed = list.with_header("fly-replay-src", "instance=1;state=org-1");
+    assert_eq!(spring.answer(&replayed).status, 200);
     let mut summer = Bench::new(Options { tenant, ..Options::summer(1) });
     let refused = summer.answer(&Request::get("/workspaces/ws-1/delegations"));
     assert_eq!(refused.status, 400, "before any authorisation");

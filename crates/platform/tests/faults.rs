@@ -96,6 +96,13 @@ fn the_oldest_fault_comes_first_and_a_workspace_has_its_own() {
     bench.platform.inject(of(WS, 502)).unwrap();
     let statuses = [0; 3].map(|_| bench.get("/workspaces/ws-1/delegations").status);
     assert_eq!(statuses, [501, 502, 200]);
+    let of_beat =
+        |workspace: &str, status| Fault { route: Some(Route::Heartbeat), ..of(workspace, status) };
+    bench.platform.inject(of_beat("ws-2", 500)).unwrap();
+    assert_eq!(beat(&mut bench).answer.status, 200, "a beat names its workspace in the body");
+    bench.platform.inject(of_beat(WS, 500)).unwrap();
+    assert_eq!(beat(&mut bench).answer.status, 500);
+    assert_eq!(bench.platform.requests().last().unwrap().workspace, WS);
     assert!(bench.platform.inject(of(WS, 99)).is_err());
     let header = FaultEffect::Status {
         status: 503,
