@@ -1,12 +1,13 @@
 //! `GET /workspaces/{id}/delegations`.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::clock::rfc3339;
 use crate::delegations::Delegation;
 use crate::observe::Poll;
 use crate::options::Version;
-use crate::platform::{Platform, boundary_before, shortened};
+use crate::platform::{Platform, boundary_before};
 use crate::request::{Answer, Request};
 use crate::rows::Row;
 
@@ -19,24 +20,52 @@ const TASK_BYTES: usize = 200;
 /// How long the ledger gives a delegation.
 const LEDGER_DEADLINE_MS: i64 = 6 * 3_600_000;
 
+/// A row as it is shown; what is empty or `None` is left out where Go says
+/// `omitempty`.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    kind: Kind<'a>,
+    source_id: &'a str,
+    target_id: &'a str,
+    summary: &'a str,
+    status: &'a str,
+    created_at: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    delegation_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    error: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    response_preview: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<&'static str>,
+}
+
+/// Where a row comes from, and what it has for that.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Kind<'a> {
+    Log { id: &'a str, r#type: &'static str },
+    Ledger { _ledger: bool, updated_at: String, last_heartbeat: String, deadline: String },
+}
+
 impl Platform {
     pub(crate) fn list_delegations(&mut self, id: &str, request: &Request) -> Answer {
         if let Err(refusal) = self.workspace_auth(id, request) {
             return refusal;
         }
         let rows = self.delegation_rows(id);
-        let strings = |key: &str| -> Vec<String> {
-            rows.iter().map(|row| row[key].as_str().unwrap_or_default().to_owned()).collect()
-        };
-        let (delegations, statuses) = (strings("delegation_id"), strings("status"));
+        let delegations = rows.iter().map(|row| row.delegation_id.to_owned()).collect();
+        let statuses = rows.iter().map(|row| row.status.to_owned()).collect();
+        let answer = Answer::json_of(200, &rows);
         if let Some(workspace) = self.workspaces.get_mut(id) {
             workspace.polls.push(Poll { at: self.now, delegations, statuses });
         }
-        Answer::json(200, &Value::Array(rows))
+        answer
     }
 
     /// The ledger if it is used and knows any; else the log.
-    fn delegation_rows(&self, id: &str) -> Vec<Value> {
+    fn delegation_rows<'a>(&'a self, id: &'a str) -> Vec<Shown<'a>> {
         if self.options.ledger {
             let rows = self.ledger_rows(id);
             if !rows.is_empty() {
@@ -54,19 +83,18 @@ impl Platform {
 
     /// The log of summer: rows of this workspace and rows that name it as
     /// their source, each with its direction.
-    fn folded_rows(&self, id: &str) -> Vec<Value> {
+    fn folded_rows<'a>(&'a self, id: &'a str) -> Vec<Shown<'a>> {
         let own = self.rows.newest_first(id).filter(|row| row.is_delegation()).take(PAGE_ROWS);
         let mut rows: Vec<&Row> = own.chain(self.rows.foreign_of(id)).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.created_ms));
-        let directed = |row: &&Row| {
-            let mut shown = log_row(row);
-            shown["direction"] = direction(row.source_id.as_deref() == Some(id));
-            shown
+        let directed = |row| {
+            let shown = log_row(row);
+            Shown { direction: Some(direction(shown.source_id, id)), ..shown }
         };
-        rows.iter().take(PAGE_ROWS).map(directed).collect()
+        rows.into_iter().take(PAGE_ROWS).map(directed).collect()
     }
 
-    fn ledger_rows(&self, id: &str) -> Vec<Value> {
+    fn ledger_rows<'a>(&'a self, id: &'a str) -> Vec<Shown<'a>> {
         let concerns = |have: &&Delegation| {
             have.source_id == id || have.target_id == id || have.workspace_id == id
         };
@@ -75,59 +103,45 @@ impl Platform {
     }
 }
 
-/// A row of the log as it is shown.
-fn log_row(row: &Row) -> Value {
-    let mut shown = Map::new();
-    shown.insert("id".into(), json!(row.id));
-    shown.insert("type".into(), json!("delegation"));
-    shown.insert("source_id".into(), json!(row.source_id.as_deref().unwrap_or_default()));
-    shown.insert("target_id".into(), json!(row.target_id.as_deref().unwrap_or_default()));
-    shown.insert("summary".into(), json!(row.summary.as_deref().unwrap_or_default()));
-    shown.insert("status".into(), json!(row.status));
-    shown.insert("created_at".into(), json!(rfc3339(row.created_ms)));
-    let preview = row.response_body.as_ref().map(preview).unwrap_or_default();
-    let optional = [
-        ("delegation_id", row.delegation_id.clone().unwrap_or_default()),
-        ("error", row.error.clone().unwrap_or_default()),
-        ("response_preview", preview),
-    ];
-    insert_present(&mut shown, optional);
-    Value::Object(shown)
-}
-
-fn ledger_row(delegation: &Delegation, reader: &str) -> Value {
-    let mut shown = Map::new();
-    shown.insert("delegation_id".into(), json!(delegation.id));
-    shown.insert("source_id".into(), json!(delegation.source_id));
-    shown.insert("target_id".into(), json!(delegation.target_id));
-    shown.insert("summary".into(), json!(shortened(&delegation.task, TASK_BYTES)));
-    shown.insert("status".into(), json!(delegation.status));
-    shown.insert("created_at".into(), json!(rfc3339(delegation.created_ms)));
-    shown.insert("updated_at".into(), json!(rfc3339(delegation.updated_ms)));
-    shown.insert("last_heartbeat".into(), json!(rfc3339(delegation.updated_ms)));
-    let deadline_ms = delegation.created_ms.saturating_add(LEDGER_DEADLINE_MS);
-    shown.insert("deadline".into(), json!(rfc3339(deadline_ms)));
-    shown.insert("direction".into(), direction(delegation.source_id == reader));
-    shown.insert("_ledger".into(), json!(true));
-    let preview = go_cut(&delegation.text, PREVIEW_BYTES);
-    insert_present(
-        &mut shown,
-        [("error", delegation.error.clone()), ("response_preview", preview)],
-    );
-    Value::Object(shown)
-}
-
-fn direction(sent: bool) -> Value {
-    json!(if sent { "sent" } else { "received" })
-}
-
-/// Go's `omitempty`.
-fn insert_present<const N: usize>(shown: &mut Map<String, Value>, fields: [(&str, String); N]) {
-    for (key, text) in fields {
-        if !text.is_empty() {
-            shown.insert(key.into(), text.into());
-        }
+fn log_row(row: &Row) -> Shown<'_> {
+    Shown {
+        kind: Kind::Log { id: &row.id, r#type: "delegation" },
+        source_id: row.source_id.as_deref().unwrap_or_default(),
+        target_id: row.target_id.as_deref().unwrap_or_default(),
+        summary: row.summary.as_deref().unwrap_or_default(),
+        status: &row.status,
+        created_at: rfc3339(row.created_ms),
+        delegation_id: row.delegation_id.as_deref().unwrap_or_default(),
+        error: row.error.as_deref().unwrap_or_default(),
+        response_preview: row.response_body.as_ref().map(preview).unwrap_or_default(),
+        direction: None,
     }
+}
+
+fn ledger_row<'a>(delegation: &'a Delegation, reader: &str) -> Shown<'a> {
+    let deadline_ms = delegation.created_ms.saturating_add(LEDGER_DEADLINE_MS);
+    let task_bytes = boundary_before(&delegation.task, TASK_BYTES);
+    Shown {
+        kind: Kind::Ledger {
+            _ledger: true,
+            updated_at: rfc3339(delegation.updated_ms),
+            last_heartbeat: rfc3339(delegation.updated_ms),
+            deadline: rfc3339(deadline_ms),
+        },
+        source_id: &delegation.source_id,
+        target_id: &delegation.target_id,
+        summary: &delegation.task[..task_bytes],
+        status: &delegation.status,
+        created_at: rfc3339(delegation.created_ms),
+        delegation_id: &delegation.id,
+        error: &delegation.error,
+        response_preview: go_cut(&delegation.text, PREVIEW_BYTES),
+        direction: Some(direction(&delegation.source_id, reader)),
+    }
+}
+
+fn direction(source: &str, reader: &str) -> &'static str {
+    if source == reader { "sent" } else { "received" }
 }
 
 /// The `text` of a response, or else all of it as JSON text.
@@ -151,6 +165,8 @@ fn go_cut(text: &str, bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

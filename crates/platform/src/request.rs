@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 
 /// One HTTP request, already read to its end.
@@ -106,8 +107,15 @@ impl Answer {
     /// A JSON answer.
     #[must_use]
     pub fn json(status: u16, body: &Value) -> Self {
+        Self::json_of(status, body)
+    }
+
+    /// The same of anything that serde can write.
+    pub(crate) fn json_of<T: Serialize + ?Sized>(status: u16, body: &T) -> Self {
         let content_type = ("Content-Type".into(), "application/json; charset=utf-8".into());
-        Self { status, headers: vec![content_type], body: body.to_string().into_bytes() }
+        // Only maps with other keys than texts fail, and there are none.
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        Self { status, headers: vec![content_type], body }
     }
 
     /// `{"error": text}`.
