@@ -158,6 +158,16 @@ fn another_workspaces_token_is_invalid() {
 }
 
 #[test]
+fn a_removed_workspaces_tokens_are_dead() {
+    // PROTOCOL 2
+    let mut bench = Bench::spring();
+    bench.platform.set_status(WS, Status::Removed).unwrap();
+    bench.token = bench.platform.rotate_token(WS).unwrap();
+    assert_eq!(bench.get("/workspaces/ws-1/delegations").status, 401);
+    assert_eq!(bench.get("/workspaces/ws-1").value()["status"], "removed", "still shown");
+}
+
+#[test]
 fn the_tenant_guard_lets_only_the_registry_pass() {
     // PROTOCOL 3.6
     let tenant = Some("org-1".to_owned());
