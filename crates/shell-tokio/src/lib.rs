@@ -1,1 +1,42 @@
-//! Under construction.
+//! Everbeat on tokio: the core's machines with real sockets, files and
+//! clocks.
+//!
+//! ```no_run
+//! use everbeat_core::{Config, Report};
+//! use everbeat_tokio::{Agent, AgentConfig};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let core = Config::new("my-workspace", "http://platform:8080").validate()?;
+//! let agent = Agent::spawn(AgentConfig::new(core, "/configs")).await?;
+//! agent.report(Report::TaskStarted { id: "1".into(), title: "reading".into() }).await?;
+//! println!("{:?}", *agent.overview().borrow());
+//! agent.stop().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Agent::spawn_fleet`] starts any number of agents in one task, with one
+//! HTTP client. What happens is told through [`tracing`], under the target
+//! `everbeat_tokio`.
+//!
+//! The feature `cli` (on by default) adds the command line of the binary
+//! `everbeat` and the platform model over HTTP.
+#![forbid(unsafe_code)]
+
+mod agent;
+mod body;
+mod client;
+mod clock;
+mod disk;
+mod driver;
+mod effects;
+mod files;
+mod log;
+#[cfg(test)]
+mod testing;
+mod tls;
+mod token;
+
+pub use agent::{Agent, AgentConfig, AgentHandle, EndedEarly, Reporter, SpawnError, Stopped};
+pub use client::ClientError;
+pub use disk::RealDisk;

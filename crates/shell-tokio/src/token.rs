@@ -1,0 +1,165 @@
+//! The bearer token: where it comes from and which one is in use.
+//!
+//! Two places may hold it: the file `.auth_token` and, for workspaces that
+//! have no such file, the environment. Under exactly `/configs` the file comes
+//! first, since the platform writes it there; elsewhere the environment does,
+//! since a file there may be a leftover of another workspace (PROTOCOL 2).
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use everbeat_core::{Outcome, Secret};
+use everbeat_store::{read_secret, write_secret};
+
+use crate::disk::RealDisk;
+
+/// One workspace's token.
+#[derive(Debug)]
+pub(crate) struct Token {
+    file: PathBuf,
+    environment: Option<Secret>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    current: Option<Secret>,
+    file_first: bool,
+}
+
+impl Token {
+    pub(crate) fn new(file: PathBuf, environment: Option<Secret>) -> Self {
+        let file_first = file.parent() == Some(Path::new("/configs"));
+        let state = State { current: environment.clone(), file_first };
+        Self { file, environment, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The token to send.
+    pub(crate) fn current(&self) -> Option<Secret> {
+        self.lock().current.clone()
+    }
+
+    /// Reads the token for the first time. Blocks.
+    pub(crate) fn load(&self) -> Outcome {
+        self.read(false)
+    }
+
+    /// Reads the file again. Blocks.
+    ///
+    /// The core asks for this when the platform refused the current token. If
+    /// that was the environment's, and the file holds another, the file comes
+    /// first from then on: a rotated token can only be in the file.
+    pub(crate) fn reload(&self) -> Outcome {
+        self.read(true)
+    }
+
+    fn read(&self, was_refused: bool) -> Outcome {
+        let in_file = match read_secret(&RealDisk, &self.file) {
+            Ok(in_file) => in_file,
+            Err(failure) => return Outcome::FileFailed(failure),
+        };
+        let mut state = self.lock();
+        let is_environments = state.current.is_some() && state.current == self.environment;
+        if was_refused && is_environments && in_file.is_some() && in_file != self.environment {
+            state.file_first = true;
+        }
+        let environment = self.environment.clone();
+        let next = if state.file_first { in_file.or(environment) } else { environment.or(in_file) };
+        let changed = state.current != next;
+        let present = next.is_some();
+        state.current = next;
+        Outcome::TokenLoaded { changed, present }
+    }
+
+    /// Writes a token that the platform issued, and uses it. Blocks.
+    pub(crate) fn save(&self, token: &Secret) -> Outcome {
+        let written = write_secret(&RealDisk, &self.file, token);
+        let mut state = self.lock();
+        // Even where it could not be written it is the one that is valid.
+        state.current = Some(token.clone());
+        match written {
+            Ok(()) => {
+                state.file_first = true;
+                Outcome::SecretSaved
+            }
+            Err(failure) => Outcome::FileFailed(failure),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    fn secret(text: &str) -> Option<Secret> {
+        Secret::new(text)
+    }
+
+    fn loaded(changed: bool, present: bool) -> Outcome {
+        Outcome::TokenLoaded { changed, present }
+    }
+
+    #[test]
+    fn a_token_appears_rotates_and_disappears() {
+        let dir = TempDir::new();
+        let file = dir.join(".auth_token");
+        let token = Token::new(file.clone(), None);
+        assert_eq!(token.load(), loaded(false, false));
+        std::fs::write(&file, " tok-1\n").unwrap();
+        assert_eq!(token.reload(), loaded(true, true));
+        assert_eq!(token.reload(), loaded(false, true));
+        assert_eq!(token.current(), secret("tok-1"));
+        std::fs::write(&file, "tok-2").unwrap();
+        assert_eq!(token.reload(), loaded(true, true));
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(token.reload(), loaded(true, false));
+    }
+
+    #[test]
+    fn outside_configs_the_environment_comes_first_until_it_is_refused() {
+        let dir = TempDir::new();
+        let file = dir.join(".auth_token");
+        std::fs::write(&file, "tok-file").unwrap();
+        let token = Token::new(file, secret("tok-env"));
+        assert_eq!(token.load(), loaded(false, true));
+        assert_eq!(token.current(), secret("tok-env"));
+        assert_eq!(token.reload(), loaded(true, true));
+        assert_eq!(token.current(), secret("tok-file"));
+        // It does not swing back at the next refusal.
+        assert_eq!(token.reload(), loaded(false, true));
+    }
+
+    #[test]
+    fn under_configs_the_file_comes_first() {
+        assert!(Token::new("/configs/.auth_token".into(), None).lock().file_first);
+        assert!(!Token::new("/configs/x/.auth_token".into(), None).lock().file_first);
+    }
+
+    #[test]
+    fn an_issued_token_is_saved_and_used_even_where_it_cannot_be_saved() {
+        let dir = TempDir::new();
+        let issued = secret("tok-issued").unwrap();
+        let token = Token::new(dir.join(".auth_token"), secret("tok-env"));
+        assert_eq!(token.save(&issued), Outcome::SecretSaved);
+        assert_eq!(token.reload(), loaded(false, true));
+        std::fs::create_dir(dir.join("odd")).unwrap();
+        let token = Token::new(dir.join("odd"), None);
+        assert!(matches!(token.save(&issued), Outcome::FileFailed(_)));
+        assert_eq!(token.current(), Some(issued));
+    }
+
+    #[test]
+    fn no_debug_output_shows_it() {
+        let token = Token::new("/nowhere".into(), secret("tok-very-secret"));
+        assert!(!format!("{token:?}").contains("very-secret"));
+    }
+}
