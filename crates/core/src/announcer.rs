@@ -337,6 +337,8 @@ impl Announcer {
             SelfMessageAnswer::Unknown => {
                 fx.notice(Notice::AnnouncementUnanswered { message_id: message.id.clone() });
                 self.add_unanswered(config, store, fx, message, 0);
+                // The reader may have been quicker than the platform.
+                self.taken(store, fx);
                 store.probe();
             }
         }

@@ -1,1 +1,15 @@
-//! Under construction.
+//! The simulator: the production agent on a virtual clock, network, disk and
+//! platform, deterministic to the byte.
+//!
+//! A [`Plan`](plan::Plan) says everything that is done to a
+//! [`World`](world::World); what was [`Seen`](world::Seen) of it from outside
+//! is what the promises are checked on.
+#![forbid(unsafe_code)]
+
+pub mod agenda;
+pub mod dice;
+pub mod disk;
+pub mod explore;
+pub mod plan;
+pub mod promises;
+pub mod world;

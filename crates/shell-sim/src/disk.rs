@@ -1,0 +1,316 @@
+//! A disk in memory that behaves like a real one on its worst day: it loses
+//! what was not synced, tears writes, fills up, fails, and lets a process die
+//! between any two calls.
+
+mod calls;
+mod power;
+mod reader;
+mod scenery;
+mod state;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use everbeat_store::{DiskError, DiskErrorKind};
+
+pub use calls::VirtualFile;
+pub use power::{Choices, NameLoss, Tear, break_points};
+pub use reader::Reader;
+pub use scenery::Thing;
+use state::{Content, DiskState};
+
+/// A process's view of a virtual disk. Clones are the same process on the
+/// same disk.
+#[derive(Clone)]
+pub struct VirtualDisk {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    state: RefCell<DiskState>,
+    open: RefCell<BTreeMap<u64, OpenFile>>,
+    next_handle: RefCell<u64>,
+    process: RefCell<Process>,
+    hook: RefCell<Option<Hook>>,
+    unix_seconds: RefCell<u64>,
+}
+
+/// One open file of the process.
+#[derive(Clone, Debug)]
+struct OpenFile {
+    inode: u64,
+    read_to: usize,
+    is_locked: bool,
+}
+
+/// The process that makes the calls.
+#[derive(Clone, Debug, Default)]
+struct Process {
+    is_dead: bool,
+    calls: u64,
+    /// A digest of all that the process has asked and heard since it was last
+    /// reset: equal digests mean equal knowledge.
+    observed: u64,
+    lock_is_taken_elsewhere: bool,
+}
+
+/// Sees each call before it happens and decides what becomes of it. It may
+/// do things to the disk by hand.
+pub type Hook = Box<dyn FnMut(&VirtualDisk, &Call) -> Verdict>;
+
+/// One call, as a [`Hook`] sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// Which.
+    pub kind: CallKind,
+    /// On which file.
+    pub path: PathBuf,
+    /// The new name of a rename; otherwise empty.
+    pub to: PathBuf,
+    /// The bytes to write; otherwise empty.
+    pub bytes: Vec<u8>,
+}
+
+/// Kinds of [`Call`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "named like the methods of Disk")]
+pub enum CallKind {
+    Create,
+    Open,
+    Read,
+    Write,
+    Truncate,
+    Sync,
+    Rename,
+    RenameNoReplace,
+    Remove,
+    Metadata,
+    SyncDir,
+    MakeDir,
+    List,
+    Lock,
+    Link,
+}
+
+impl CallKind {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Create,
+        Self::Open,
+        Self::Read,
+        Self::Write,
+        Self::Truncate,
+        Self::Sync,
+        Self::Rename,
+        Self::RenameNoReplace,
+        Self::Remove,
+        Self::Metadata,
+        Self::SyncDir,
+        Self::MakeDir,
+        Self::List,
+        Self::Lock,
+        Self::Link,
+    ];
+
+    /// Whether the call changes what is on the disk.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        match self {
+            Self::Create
+            | Self::Write
+            | Self::Truncate
+            | Self::Rename
+            | Self::RenameNoReplace
+            | Self::Remove
+            | Self::MakeDir
+            | Self::Link => true,
+            Self::Open
+            | Self::Read
+            | Self::Sync
+            | Self::Metadata
+            | Self::SyncDir
+            | Self::List
+            | Self::Lock => false,
+        }
+    }
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It happens.
+    Go,
+    /// A write takes only this many bytes.
+    Short(usize),
+    /// It fails without effect.
+    Fail(DiskErrorKind),
+    /// A write leaves this many bytes, then fails.
+    Partly(usize, DiskErrorKind),
+    /// The process dies before it.
+    Die,
+    /// The process dies when this many bytes are written.
+    DiePartly(usize),
+}
+
+/// A disk as it was at one moment.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    state: DiskState,
+    open: BTreeMap<u64, OpenFile>,
+}
+
+impl Default for VirtualDisk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl VirtualDisk {
+    /// An empty disk with a live process.
+    #[must_use]
+    pub fn new() -> Self {
+        let shared = Shared {
+            state: RefCell::new(DiskState::new()),
+            open: RefCell::default(),
+            next_handle: RefCell::default(),
+            process: RefCell::default(),
+            hook: RefCell::new(None),
+            unix_seconds: RefCell::new(1_784_021_400),
+        };
+        Self { shared: Rc::new(shared) }
+    }
+
+    /// Lets `hook` see every call from now on, or nothing.
+    pub fn set_hook(&self, hook: Option<Hook>) {
+        *self.shared.hook.borrow_mut() = hook;
+    }
+
+    /// Ends the process: its files are closed, its locks released, and each
+    /// further call fails without effect until [`VirtualDisk::start`].
+    pub fn kill(&self) {
+        self.shared.process.borrow_mut().is_dead = true;
+        self.shared.open.borrow_mut().clear();
+    }
+
+    /// A new process begins, on the disk as it is.
+    pub fn start(&self) {
+        let lock_is_taken_elsewhere = self.shared.process.borrow().lock_is_taken_elsewhere;
+        *self.shared.process.borrow_mut() =
+            Process { lock_is_taken_elsewhere, ..Process::default() };
+        self.shared.open.borrow_mut().clear();
+    }
+
+    /// Whether the process is dead.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.shared.process.borrow().is_dead
+    }
+
+    /// Ends the process and loses, as chosen, what was not synced.
+    pub fn lose_power(&self, names: NameLoss, tear: Tear, choices: &mut dyn Choices) {
+        self.kill();
+        self.shared.state.borrow_mut().lose_power(names, tear, choices);
+    }
+
+    /// Calls since the process began.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.shared.process.borrow().calls
+    }
+
+    /// Sets the clock, in seconds since 1970.
+    pub fn set_unix_seconds(&self, seconds: u64) {
+        *self.shared.unix_seconds.borrow_mut() = seconds;
+    }
+
+    /// Another process holds every lock from now on, or none.
+    pub fn set_locked_elsewhere(&self, is_taken: bool) {
+        self.shared.process.borrow_mut().lock_is_taken_elsewhere = is_taken;
+    }
+
+    /// The disk as it is, with the files that are open.
+    #[must_use]
+    pub fn save(&self) -> Saved {
+        let mut state = self.shared.state.borrow_mut();
+        if self.shared.open.borrow().is_empty() {
+            state.drop_unreachable();
+        }
+        Saved { state: state.clone(), open: self.shared.open.borrow().clone() }
+    }
+
+    /// The disk becomes what it was; the process lives and has observed
+    /// nothing.
+    pub fn restore(&self, saved: &Saved) {
+        *self.shared.state.borrow_mut() = saved.state.clone();
+        *self.shared.open.borrow_mut() = saved.open.clone();
+        let mut process = self.shared.process.borrow_mut();
+        process.is_dead = false;
+        process.observed = 0;
+    }
+
+    /// A digest of what is on the disk and what a power loss would leave.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.shared.state.borrow().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// A digest of what the process has asked and heard since the disk was
+    /// restored.
+    #[must_use]
+    pub fn observed(&self) -> u64 {
+        self.shared.process.borrow().observed
+    }
+
+    /// The bytes of the regular file at `path`, if one stands there.
+    #[must_use]
+    pub fn contents(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = self.shared.state.borrow();
+        let inode = state.find(path).ok()?;
+        state.file(inode).ok().map(|file| file.bytes.clone())
+    }
+
+    /// Whether anything stands at `path`.
+    #[must_use]
+    pub fn exists(&self, path: &Path) -> bool {
+        self.shared.state.borrow().find(path).is_ok()
+    }
+
+    /// The names in a folder, sorted.
+    #[must_use]
+    pub fn names(&self, path: &Path) -> Vec<String> {
+        let state = self.shared.state.borrow();
+        let Ok(inode) = state.find(path) else { return Vec::new() };
+        state.folder(inode).map(|folder| folder.names.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    fn error_of_the_dead() -> DiskError {
+        DiskError::new(DiskErrorKind::Other, "the process is dead")
+    }
+
+    /// The bytes of all files that were renamed to `path` since its folder
+    /// was last synced: what a power loss may bring back.
+    #[must_use]
+    pub fn moved_unsynced(&self, path: &Path) -> Vec<u8> {
+        let state = self.shared.state.borrow();
+        let Ok((folder, name)) = state.split(path) else { return Vec::new() };
+        let Ok(folder) = state.folder(folder) else { return Vec::new() };
+        let moved = folder.unsynced.iter().filter_map(|change| match change {
+            state::NameChange::Renamed { to, inode, .. } if to == name => Some(*inode),
+            state::NameChange::Renamed { .. }
+            | state::NameChange::Added { .. }
+            | state::NameChange::Removed { .. } => None,
+        });
+        moved
+            .filter_map(|inode| match state.nodes.get(&inode).map(|node| &node.content) {
+                Some(Content::File(file)) => Some(file.bytes.clone()),
+                Some(Content::Folder(_) | Content::Link | Content::Fifo) | None => None,
+            })
+            .flatten()
+            .collect()
+    }
+}

@@ -1,0 +1,86 @@
+//! The program that takes the results file: it renames it away, reads it and
+//! removes it, one step at a time, and may die between any two.
+
+use std::path::{Path, PathBuf};
+
+use super::VirtualDisk;
+
+/// The reader, and what it took.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reader {
+    results_file: PathBuf,
+    step: Step,
+    taken: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Step {
+    Idle,
+    Renamed,
+    Read,
+}
+
+impl Reader {
+    /// A reader of this file that has taken nothing.
+    #[must_use]
+    pub fn new(results_file: &Path) -> Self {
+        Self { results_file: results_file.into(), step: Step::Idle, taken: Vec::new() }
+    }
+
+    /// Whether the next step would do anything.
+    #[must_use]
+    pub fn can_step(&self, disk: &VirtualDisk) -> bool {
+        self.step != Step::Idle || disk.contents(&self.results_file).is_some()
+    }
+
+    /// Whether it is between two steps.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.step != Step::Idle
+    }
+
+    /// Does the next of its three steps.
+    pub fn step(&mut self, disk: &VirtualDisk) {
+        self.step = match self.step {
+            Step::Idle => {
+                if disk.contents(&self.results_file).is_some()
+                    && disk.move_by_hand(&self.results_file, &self.consumed())
+                {
+                    Step::Renamed
+                } else {
+                    Step::Idle
+                }
+            }
+            Step::Renamed => {
+                self.taken.extend(disk.contents(&self.consumed()).unwrap_or_default());
+                Step::Read
+            }
+            Step::Read => {
+                disk.remove_by_hand(&self.consumed());
+                Step::Idle
+            }
+        };
+    }
+
+    /// Dies where it is. What it had renamed is its own, read or not.
+    pub fn die(&mut self, disk: &VirtualDisk) {
+        if self.step == Step::Renamed {
+            self.taken.extend(disk.contents(&self.consumed()).unwrap_or_default());
+        }
+        self.step = Step::Idle;
+    }
+
+    /// All bytes that it took, in order, what it holds unread among them.
+    #[must_use]
+    pub fn taken(&self, disk: &VirtualDisk) -> Vec<u8> {
+        let mut taken = self.taken.clone();
+        if self.step == Step::Renamed {
+            taken.extend(disk.contents(&self.consumed()).unwrap_or_default());
+        }
+        taken
+    }
+
+    fn consumed(&self) -> PathBuf {
+        self.results_file.with_extension("consumed")
+    }
+}

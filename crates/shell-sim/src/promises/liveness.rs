@@ -1,0 +1,248 @@
+//! L1–L8: what must come true, and by when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use everbeat_core::{Notice, Severity, limits};
+
+use super::messages::announcements;
+use crate::plan::{Act, Plan};
+use crate::world::{Request, World};
+
+type Checked = Result<(), String>;
+
+/// Latency of a good network, both ways, and the platform's answer.
+const ROUND_TRIP: Duration = Duration::from_millis(50);
+
+/// While the platform answers, a heartbeat succeeds at least once every
+/// interval plus its jitter. To be asked of a plan that leaves the way of the
+/// beats alone.
+///
+/// # Errors
+/// The gap.
+pub fn l1_beats_on_time(world: &World) -> Checked {
+    let beats = world.accepted_beats();
+    let allowed = world.config().interval + jitter(world) + ROUND_TRIP;
+    let mut last = None;
+    for at in beats.iter().copied().chain([world.now()]) {
+        let allowed = if last.is_none() { limits::FIRST_BEAT_SPREAD + ROUND_TRIP } else { allowed };
+        let gap = at - last.unwrap_or_default();
+        if gap > allowed {
+            return Err(format!("L1: {gap:?} without a beat before {at:?}"));
+        }
+        last = Some(at);
+    }
+    Ok(())
+}
+
+/// Every finished delegation that a poll lists is stored and announced in
+/// time. To be asked of a world whose platform takes messages and whose disk
+/// works.
+///
+/// # Errors
+/// The result that is late.
+pub fn l2_stored_and_announced(world: &World) -> Checked {
+    let config = world.config();
+    let stream = world.stream()?;
+    let mut told: BTreeMap<_, Duration> = BTreeMap::new();
+    for announcement in announcements(world) {
+        for name in announcement.names {
+            told.entry(name).or_insert(announcement.at);
+        }
+    }
+    // A result without text waits one poll, a sixth of an interval later.
+    let twin = config.interval / 4;
+    // The platform answers a message after the agent's turn: until then the
+    // next one waits.
+    let turn = Duration::from_millis(world.plan.setup.turn_ms).min(limits::SELF_MESSAGE_DEADLINE);
+    let slack = config.request_deadline() * 2 + turn + ROUND_TRIP;
+    for (name, listed) in &world.seen.listed {
+        let listed = listed.first;
+        let due = listed + twin + config.cooldown + config.interval + slack;
+        if due > world.now() {
+            continue;
+        }
+        if !stream.contains_key(name) {
+            return Err(format!("L2: {name:?}, listed at {listed:?}, is not stored"));
+        }
+        match told.get(name) {
+            Some(at) if *at <= due => {}
+            late => return Err(format!("L2: {name:?}, listed at {listed:?}, told {late:?}")),
+        }
+    }
+    Ok(())
+}
+
+/// After a token rotation the next beat uses the new token. To be asked of a
+/// plan without other faults.
+///
+/// # Errors
+/// The rotation that was not followed.
+pub fn l3_new_token_is_used(world: &World) -> Checked {
+    let beats = world.accepted_beats();
+    let allowed = world.config().interval + jitter(world) + Duration::from_secs(1) + ROUND_TRIP;
+    for (at, token) in &world.seen.token_files {
+        let within = |other: Duration| other > *at && other <= *at + allowed;
+        let overtaken = world.plan.entries.iter().any(|entry| {
+            let is_rotation = matches!(entry.act, Act::RotateToken { .. });
+            is_rotation && within(Duration::from_millis(entry.at_ms))
+        }) || world.seen.token_files.iter().any(|(other, _)| within(*other));
+        let rotations = world.seen.rotations.iter();
+        let newest = rotations.filter(|(rotated, _)| rotated <= at).next_back();
+        let is_current = newest.is_none_or(|(_, newest)| newest == token);
+        if overtaken || !is_current || *at + allowed > world.now() {
+            continue;
+        }
+        let used = world.seen.sent.iter().any(|sent| {
+            let with = matches!(&sent.what, Request::Beat { token: with } if with == token);
+            with && sent.at >= *at && sent.at <= *at + allowed
+        });
+        let accepted = beats.iter().any(|beat| beat >= at && *beat <= *at + allowed);
+        if !used || !accepted {
+            return Err(format!("L3: the token written at {at:?} brought no beat in time"));
+        }
+    }
+    l3_refused_beats_are_repeated(world)
+}
+
+/// Where the new token stands in the file at once, the refused beat is
+/// repeated at once: no gap shows.
+fn l3_refused_beats_are_repeated(world: &World) -> Checked {
+    let late = |act: &Act| matches!(act, Act::RotateToken { file_late_ms } if *file_late_ms > 0);
+    if world.plan.entries.iter().any(|entry| late(&entry.act)) {
+        return Ok(());
+    }
+    let allowed = world.config().interval + jitter(world) + 4 * ROUND_TRIP;
+    let beats = world.accepted_beats();
+    let gap = beats.windows(2).find(|pair| pair[1] - pair[0] > allowed);
+    gap.map_or(Ok(()), |pair| Err(format!("L3: no beat between {:?} and {:?}", pair[0], pair[1])))
+}
+
+/// After a crash at any point and a restart nothing that was settled is told
+/// again, nothing discovered is lost.
+///
+/// # Errors
+/// What was lost or told again.
+pub fn l4_crashes_change_nothing(world: &World) -> Checked {
+    super::safety::s4_exactly_once(world).map_err(|broken| format!("L4: {broken}"))?;
+    super::safety::s3_cooldown_and_news(world).map_err(|broken| format!("L4: {broken}"))?;
+    match world.overview() {
+        Some(overview) if overview.unannounced == 0 && overview.discovered == 0 => Ok(()),
+        left => Err(format!("L4: something still waits: {left:?}")),
+    }
+}
+
+/// During and after an outage of any length beats are tried within the capped
+/// backoff; a `Retry-After` is honoured, itself capped.
+///
+/// # Errors
+/// The silence.
+pub fn l5_back_within_the_cap(world: &World) -> Checked {
+    let cap = limits::BACKOFF_MAX.max(limits::RETRY_AFTER_MAX * 5 / 4).max(world.config().interval);
+    let allowed = cap + world.config().request_deadline() + Duration::from_secs(2);
+    let is_beat = |what: &Request| matches!(what, Request::Beat { .. });
+    let tried = world.seen.sent.iter().filter(|sent| is_beat(&sent.what)).map(|sent| sent.at);
+    let mut last = Duration::ZERO;
+    for at in tried.chain([world.now()]) {
+        if at - last > allowed {
+            return Err(format!("L5: no beat was tried between {last:?} and {at:?}"));
+        }
+        last = at;
+    }
+    let end = Duration::from_millis(world.plan.faults_end_ms);
+    if world.now() < end + allowed {
+        return Ok(());
+    }
+    let beats = world.accepted_beats();
+    let back = beats.iter().find(|beat| **beat > end);
+    back.filter(|beat| **beat <= end + allowed).map_or_else(
+        || Err(format!("L5: back at {back:?}, the outage ended at {end:?}")),
+        |_| Ok(()),
+    )
+}
+
+/// Asked to stop, the agent ends within a stated time and leaves the journal
+/// consistent.
+///
+/// # Errors
+/// The stop that took too long, or what the next start found.
+pub fn l6_stops_in_time(world: &World) -> Checked {
+    for stopping in &world.seen.stops {
+        let Some(ended) = stopping.ended else {
+            if stopping.asked + limits::STOP_WITHIN < world.now() {
+                return Err(format!("L6: asked at {:?} and never ended", stopping.asked));
+            }
+            continue;
+        };
+        let took = ended - stopping.asked;
+        if took > limits::STOP_WITHIN {
+            return Err(format!("L6: asked at {:?}, it took {took:?}", stopping.asked));
+        }
+    }
+    let is_damage = |notice: &Notice| {
+        matches!(notice, Notice::JournalCorrupt { .. } | Notice::JournalTorn { .. })
+    };
+    let found = world.seen.notices.iter().find(|(_, notice)| is_damage(notice));
+    found.map_or(Ok(()), |(at, notice)| Err(format!("L6: at {at:?}: {notice:?}")))
+}
+
+/// After a suspend the missed beats become one, sent at once.
+///
+/// # Errors
+/// The wake-up with no beat, or with too many.
+pub fn l7_one_beat_after_sleep(world: &World) -> Checked {
+    let beats: Vec<Duration> = world
+        .seen
+        .sent
+        .iter()
+        .filter(|sent| matches!(sent.what, Request::Beat { .. }))
+        .map(|sent| sent.at)
+        .collect();
+    let soon = limits::FIRST_BEAT_SPREAD + ROUND_TRIP;
+    for wake in world.seen.wakes.iter().filter(|wake| **wake + soon < world.now()) {
+        let within = |end: Duration| beats.iter().filter(|at| *at >= wake && **at <= end).count();
+        let slept_again =
+            world.seen.wakes.iter().any(|other| other > wake && *other < *wake + soon);
+        if within(*wake + soon) == 0 && !slept_again {
+            return Err(format!("L7: no beat after the wake-up at {wake:?}"));
+        }
+        // One for the sleep, and the next regular one may follow closely.
+        if within(*wake + soon) > 2 {
+            return Err(format!("L7: a burst of beats after the wake-up at {wake:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// A step of the wall clock changes nothing but timestamps.
+///
+/// # Errors
+/// If it changed when or what is sent.
+pub fn l7_wall_steps_change_nothing(world: &World) -> Checked {
+    let mut entries = world.plan.entries.clone();
+    entries.retain(|entry| !matches!(entry.act, Act::WallStep { .. }));
+    let plan = Plan { entries, ..world.plan.clone() };
+    let steady = World::run(&plan)?;
+    if steady.seen.sent != world.seen.sent {
+        let differs = steady.seen.sent.iter().zip(&world.seen.sent).find(|(a, b)| a != b);
+        return Err(format!("L7: a step of the wall clock changed the requests: {differs:?}"));
+    }
+    Ok(())
+}
+
+/// An outage of a day says at most 30 lines.
+///
+/// # Errors
+/// How many it said.
+pub fn l8_quiet_outage(world: &World) -> Checked {
+    let day = Duration::from_secs(24 * 3_600);
+    let said = |notice: &Notice| notice.severity() >= Severity::Info;
+    let times: Vec<Duration> =
+        world.seen.notices.iter().filter(|(_, notice)| said(notice)).map(|(at, _)| *at).collect();
+    let noisy = times.windows(31).find(|window| window[30] - window[0] < day);
+    noisy.map_or(Ok(()), |window| Err(format!("L8: over 30 lines in the day from {:?}", window[0])))
+}
+
+fn jitter(world: &World) -> Duration {
+    (world.config().interval / 20).min(Duration::from_secs(1))
+}

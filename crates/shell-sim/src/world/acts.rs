@@ -1,0 +1,169 @@
+//! What the plan does to the world.
+
+use std::time::Duration;
+
+use everbeat_core::limits::ROWS_MAX;
+use everbeat_core::{Event, Outcome};
+use everbeat_platform::{AgentMode, Fault, FaultEffect, Finish, NewDelegation, Route};
+use serde_json::{Value, json};
+
+use super::process::token_file;
+use super::{Happening, Listed, Stopping, World, fingerprint};
+use crate::plan::{Act, DiskTrouble, Network, OWN, foreign};
+
+impl World {
+    pub(super) fn act(&mut self, act: Act) {
+        match act {
+            Act::Finish { first, count, finish } => {
+                for number in first..first.saturating_add(count) {
+                    self.finish(&format!("d{number}"), None, &finish);
+                }
+            }
+            Act::FinishForeign { number } => {
+                self.finish(&format!("f{number}"), Some("stranger"), &foreign());
+            }
+            Act::LongList { first, rows } => {
+                let row = |number: u32| {
+                    json!({"delegation_id": format!("m{number}"), "source_id": OWN,
+                        "status": "failed", "error": "no"})
+                };
+                let rows: Vec<Value> = (first..first.saturating_add(rows)).map(row).collect();
+                self.answer_polls(Value::from(rows).to_string(), 1);
+            }
+            Act::HostileList { body, times } => self.answer_polls(body, times),
+            Act::RotateToken { file_late_ms } => {
+                if let Ok(token) = self.platform.rotate_token(OWN) {
+                    self.seen.rotations.push((self.now, fingerprint(0, &token)));
+                    let at = self.now + Duration::from_millis(file_late_ms);
+                    self.agenda.put(at, Happening::TokenFile { token });
+                }
+            }
+            Act::RevokeTokens => {
+                let _ = self.platform.revoke_tokens(OWN);
+            }
+            Act::Fault { route, times, effect } => self.platform_fault(route, times, effect),
+            Act::Outage { ms, kind } => self.platform.outage(Duration::from_millis(ms), kind),
+            Act::Network { network } => self.network = network,
+            Act::AgentMode { mode, turn_ms } => {
+                let _ = self.platform.set_agent(OWN, mode, Some(turn_ms));
+            }
+            Act::Report { report } => {
+                if self.asleep_until.is_none_or(|until| until <= self.now) {
+                    self.tell(Event::Report(report));
+                }
+            }
+            Act::Kill { after_calls, down_ms } => {
+                self.down = Duration::from_millis(down_ms);
+                if after_calls == 0 {
+                    self.kill();
+                } else {
+                    self.files.kill_after(after_calls);
+                }
+            }
+            Act::Stop { down_ms } => {
+                if self.process.is_some() && self.asleep_until.is_none_or(|until| until <= self.now)
+                {
+                    self.down = Duration::from_millis(down_ms);
+                    self.seen.stops.push(Stopping { asked: self.now, ended: None });
+                    self.tell(Event::Stop);
+                }
+            }
+            Act::Suspend { ms } => {
+                if self.asleep_until.is_none_or(|until| until <= self.now) {
+                    let until = self.now + Duration::from_millis(ms);
+                    self.asleep_until = Some(until);
+                    self.seen.wakes.push(until);
+                }
+            }
+            Act::WallStep { ms } => self.wall_step_ms = self.wall_step_ms.saturating_add(ms),
+            Act::Read => self.read_results(),
+            Act::DiskFails { how, calls } => self.disk_fails(how, calls),
+            Act::DiskSlow { ms } => self.disk_slow = Duration::from_millis(ms),
+        }
+    }
+
+    /// All faults off; what they left behind stays.
+    pub(super) fn heal(&mut self) {
+        self.platform.clear_faults(None);
+        self.platform.outage(Duration::ZERO, everbeat_platform::OutageKind::Refuse);
+        let _ = self.platform.set_agent(OWN, AgentMode::Answers, Some(self.plan.setup.turn_ms));
+        self.network = Network::GOOD;
+        self.disk_slow = Duration::ZERO;
+        self.files.heal();
+        self.down = Duration::ZERO;
+        if self.asleep_until.take_if(|until| *until > self.now).is_some() {
+            // Cut short: whether it was long enough to be noticed is not known.
+            self.seen.wakes.pop();
+        }
+        self.agenda.put(self.now, Happening::Starts);
+    }
+
+    fn finish(&mut self, id: &str, source: Option<&str>, finish: &Finish) {
+        let new = NewDelegation {
+            workspace: OWN.into(),
+            target: "other".into(),
+            task: "do something".into(),
+            source: source.map(str::to_owned),
+            id: Some(id.into()),
+            recorded: false,
+            idempotency_key: None,
+        };
+        // One that exists already may end once more, otherwise.
+        let _ = self.platform.make_delegation(new);
+        let _ = self.platform.finish_delegation(id, finish);
+    }
+
+    fn answer_polls(&mut self, body: String, times: u32) {
+        let effect = FaultEffect::Status { status: 200, body, retry_after: None };
+        self.platform_fault(Some(Route::Delegations), Some(times), effect);
+    }
+
+    fn platform_fault(&mut self, route: Option<Route>, times: Option<u32>, effect: FaultEffect) {
+        let _ = self.platform.inject(Fault { route, workspace: None, times, effect });
+    }
+
+    fn disk_fails(&mut self, how: DiskTrouble, calls: Option<u32>) {
+        self.files.fail(how, calls);
+    }
+
+    /// As the platform's provisioning writes it: in place.
+    pub(super) fn write_token(&mut self, token: &str) {
+        self.files.put_file(&token_file(), token.as_bytes());
+        self.seen.token_files.push((self.now, fingerprint(0, token)));
+        self.seen.secrets.push(token.into());
+    }
+
+    /// What a list that reached the agent says of its own results.
+    pub(super) fn note_outcome(&mut self, outcome: &Outcome) {
+        let Outcome::Response(response) = outcome else {
+            return;
+        };
+        if response.status != 200 || !response.complete {
+            return;
+        }
+        let rows = match serde_json::from_slice(&response.body.0) {
+            Ok(Value::Array(rows)) => rows,
+            Ok(Value::Object(members)) => {
+                let token = members.get("auth_token").and_then(Value::as_str);
+                self.seen.secrets.extend(token.map(str::to_owned));
+                return;
+            }
+            Ok(_) | Err(_) => return,
+        };
+        for row in rows.iter().take(ROWS_MAX) {
+            let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+            let name = (text("delegation_id").to_owned(), text("status").to_owned());
+            let is_finished = matches!(name.1.as_str(), "completed" | "failed");
+            let is_name = (1..=256).contains(&name.0.len()) && !name.0.contains(char::is_control);
+            if is_finished && is_name && text("source_id") == OWN {
+                let now = self.now;
+                let listed = self.seen.listed.entry(name);
+                listed.or_insert(Listed { first: now, last: now }).last = now;
+            }
+        }
+    }
+
+    pub(super) fn read_results(&mut self) {
+        self.files.read();
+    }
+}

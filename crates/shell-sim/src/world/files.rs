@@ -1,0 +1,155 @@
+//! The virtual disk as the world uses it: trouble on demand, a reader that
+//! comes between any two calls, and what stands in the stream.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use everbeat_store::DiskErrorKind;
+use serde_json::Value;
+
+use super::ResultName;
+use super::process::{CONFIGS, FOLDER, RESULTS};
+use crate::dice::Dice;
+use crate::disk::{Call, CallKind, Reader, Thing, Verdict, VirtualDisk};
+use crate::plan::DiskTrouble;
+
+/// The disk, its troubles and the reader.
+pub(super) struct Files {
+    pub(super) disk: VirtualDisk,
+    inner: Rc<RefCell<Inner>>,
+}
+
+struct Inner {
+    reader: Reader,
+    dice: Dice,
+    /// Steps that the reader still takes.
+    reader_steps: u32,
+    /// Calls until the process dies.
+    dies_after: Option<u32>,
+    trouble: Option<(DiskTrouble, Option<u32>)>,
+}
+
+impl Files {
+    pub(super) fn new(seed: u64) -> Self {
+        let disk = VirtualDisk::new();
+        disk.make_folder(Path::new(CONFIGS), false);
+        disk.make_folder(Path::new(FOLDER), true);
+        let inner = Rc::new(RefCell::new(Inner {
+            reader: Reader::new(Path::new(RESULTS)),
+            dice: Dice::new(seed ^ 0xD15C),
+            reader_steps: 0,
+            dies_after: None,
+            trouble: None,
+        }));
+        let seen = Rc::clone(&inner);
+        disk.set_hook(Some(Box::new(move |disk, call| seen.borrow_mut().verdict(disk, call))));
+        Self { disk, inner }
+    }
+
+    pub(super) fn kill_after(&self, calls: u32) {
+        self.inner.borrow_mut().dies_after = Some(calls);
+    }
+
+    pub(super) fn fail(&self, how: DiskTrouble, calls: Option<u32>) {
+        self.inner.borrow_mut().trouble = Some((how, calls));
+    }
+
+    pub(super) fn heal(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.trouble = None;
+        inner.dies_after = None;
+    }
+
+    /// The reader takes what lies there, now or between the agent's calls.
+    pub(super) fn read(&self) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.dice.below(4) == 0 {
+            inner.reader_steps += 3;
+        } else {
+            (0..3).for_each(|_| inner.reader.step(&self.disk));
+        }
+    }
+
+    /// Puts a file in place, durably, as another process would.
+    pub(super) fn put_file(&self, path: &Path, bytes: &[u8]) {
+        if !self.disk.overwrite_by_hand(path, bytes) {
+            self.disk.put(path, Thing::File(bytes.to_vec()), true);
+            self.disk.sync_all();
+        }
+    }
+
+    /// Everything that the reader took and all that still lies there.
+    pub(super) fn stream(&self) -> Vec<u8> {
+        let mut bytes = self.inner.borrow().reader.taken(&self.disk);
+        bytes.extend(self.disk.contents(Path::new(RESULTS)).unwrap_or_default());
+        bytes
+    }
+}
+
+impl Inner {
+    fn verdict(&mut self, disk: &VirtualDisk, call: &Call) -> Verdict {
+        if self.reader_steps > 0 && self.dice.below(3) == 0 {
+            self.reader_steps -= 1;
+            self.reader.step(disk);
+        }
+        if let Some(left) = self.dies_after.as_mut() {
+            if *left == 0 {
+                self.dies_after = None;
+                return if call.kind == CallKind::Write {
+                    let bytes = call.bytes.len() as u64;
+                    let part = self.dice.below(bytes + 1);
+                    Verdict::DiePartly(usize::try_from(part).unwrap_or_default())
+                } else {
+                    Verdict::Die
+                };
+            }
+            *left -= 1;
+        }
+        self.trouble_with(call)
+    }
+
+    fn trouble_with(&mut self, call: &Call) -> Verdict {
+        let Some((how, left)) = &mut self.trouble else {
+            return Verdict::Go;
+        };
+        let verdict = match how {
+            DiskTrouble::Full if call.kind == CallKind::Write => {
+                Verdict::Partly(call.bytes.len() / 2, DiskErrorKind::Full)
+            }
+            DiskTrouble::ReadOnly if call.kind.writes() => Verdict::Fail(DiskErrorKind::ReadOnly),
+            DiskTrouble::Broken => Verdict::Fail(DiskErrorKind::Other),
+            DiskTrouble::Full | DiskTrouble::ReadOnly => return Verdict::Go,
+        };
+        if let Some(left) = left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.trouble = None;
+            }
+        }
+        verdict
+    }
+}
+
+/// The results in a stream, counted.
+///
+/// # Errors
+/// The first line that is no result.
+pub(super) fn results_in(stream: &[u8]) -> Result<BTreeMap<ResultName, u32>, String> {
+    let mut counts = BTreeMap::new();
+    let text = String::from_utf8_lossy(stream);
+    for line in text.split_inclusive('\n') {
+        let torn = || format!("a torn line in the stream: {line:?}");
+        let value: Value = serde_json::from_str(line).map_err(|_| torn())?;
+        let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (Some(id), Some(status)) = (member("delegation_id"), member("status")) else {
+            return Err(torn());
+        };
+        if !line.ends_with('\n') {
+            return Err(torn());
+        }
+        *counts.entry((id, status)).or_default() += 1;
+    }
+    Ok(counts)
+}

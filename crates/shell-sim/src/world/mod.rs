@@ -1,0 +1,486 @@
+//! The world: one workspace's agent, the platform, the way between them, the
+//! disk, the clocks, and the reader of the results.
+
+mod acts;
+mod files;
+mod process;
+mod seen;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use everbeat_core::{
+    Action, Command, CommandId, Event, Instant, Now, Outcome, TransportFailureKind, ValidConfig,
+    WallTime, lower,
+};
+use everbeat_platform::{NewWorkspace, Options, Platform, Request as PlatformRequest, Route};
+
+use crate::agenda::Agenda;
+use crate::dice::Dice;
+use crate::disk::VirtualDisk;
+use crate::plan::{Act, Network, OWN, Plan};
+use files::Files;
+use process::Process;
+
+pub use seen::{Listed, Request, ResultName, Seen, Sent, Stopping, fingerprint};
+
+/// Wall time at the start of every run, in Unix milliseconds.
+const WALL_START_MS: i64 = 1_775_000_000_000;
+/// The agent's monotonic clock does not begin at zero.
+const UP_BEFORE: Duration = Duration::from_secs(1_000);
+/// More events than any honest run needs: a busy loop ends here.
+const EVENTS_MAX: u64 = 3_000_000;
+
+/// One run.
+pub struct World {
+    /// What was seen.
+    pub seen: Seen,
+    /// The platform.
+    pub platform: Platform,
+    /// Everything decided.
+    pub plan: Plan,
+    config: ValidConfig,
+    files: Files,
+    now: Duration,
+    wall_step_ms: i64,
+    agenda: Agenda<Happening>,
+    process: Option<Process<VirtualDisk>>,
+    processes: u64,
+    /// No process runs until then.
+    asleep_until: Option<Duration>,
+    /// Once the process has ended, it is started after so long.
+    down: Duration,
+    network: Network,
+    disk_slow: Duration,
+    dice: Dice,
+    delivered_seen: u64,
+}
+
+#[derive(Debug)]
+enum Happening {
+    /// Something of the plan.
+    Act(Act),
+    /// A request reaches the platform.
+    Arrives {
+        process: u64,
+        command: CommandId,
+        request: PlatformRequest,
+        body_bytes_max: usize,
+        fate: Fate,
+    },
+    /// A command comes to its end in the agent.
+    Ends { process: u64, command: CommandId, outcome: Outcome },
+    /// A process is started.
+    Starts,
+    /// A new token stands in the file.
+    TokenFile { token: String },
+    /// The agent's turn has come to reading its results.
+    Reads,
+}
+
+/// What the network does to a request beyond its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Answered,
+    Doubled,
+    AnswerLost,
+    Reset,
+    Cut,
+}
+
+impl World {
+    /// A world that has not begun.
+    ///
+    /// # Errors
+    /// If the plan's setup is no valid configuration.
+    pub fn new(plan: &Plan) -> Result<Self, everbeat_core::ConfigError> {
+        let config = plan.setup.config().validate()?;
+        let options = if plan.setup.later_platform { Options::summer } else { Options::spring };
+        let options = Options {
+            private_urls: true,
+            rate_limit: None,
+            turn_ms: plan.setup.turn_ms,
+            ..options(plan.seed)
+        };
+        let mut world = Self {
+            seen: Seen::default(),
+            platform: Platform::new(options),
+            plan: plan.clone(),
+            config,
+            files: Files::new(plan.seed),
+            now: Duration::ZERO,
+            wall_step_ms: 0,
+            agenda: Agenda::default(),
+            process: None,
+            processes: 0,
+            asleep_until: None,
+            down: Duration::ZERO,
+            network: Network::GOOD,
+            disk_slow: Duration::ZERO,
+            dice: Dice::new(plan.seed),
+            delivered_seen: 0,
+        };
+        world.furnish();
+        Ok(world)
+    }
+
+    /// Runs the plan to its end: the faults, then the healed world.
+    ///
+    /// # Errors
+    /// If the run does not come to its end: a busy loop.
+    pub fn run(plan: &Plan) -> Result<Self, String> {
+        let mut world = Self::new(plan).map_err(|error| error.to_string())?;
+        world.run_until(Duration::from_millis(plan.faults_end_ms))?;
+        world.heal();
+        let end = plan.faults_end_ms.saturating_add(plan.healed_ms);
+        world.run_until(Duration::from_millis(end))?;
+        Ok(world)
+    }
+
+    /// When it is now, from the start.
+    #[must_use]
+    pub const fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// The agent's configuration.
+    #[must_use]
+    pub const fn config(&self) -> &ValidConfig {
+        &self.config
+    }
+
+    fn furnish(&mut self) {
+        self.platform.tick(self.now, self.wall_ms());
+        let created = self.platform.create_workspace(NewWorkspace {
+            url: "http://agent:8000".into(),
+            parent_id: Some("boss".into()),
+            ..NewWorkspace::named(OWN)
+        });
+        let boss = self.platform.create_workspace(NewWorkspace::named("boss"));
+        if let (Ok(created), Ok(_)) = (created, boss)
+            && let Some(token) = created.token
+        {
+            self.write_token(&token);
+        }
+        for entry in self.plan.entries.clone() {
+            self.agenda.put(Duration::from_millis(entry.at_ms), Happening::Act(entry.act));
+        }
+        self.agenda.put(Duration::ZERO, Happening::Starts);
+    }
+
+    fn run_until(&mut self, end: Duration) -> Result<(), String> {
+        for _ in 0..EVENTS_MAX {
+            let wakeup = self.wakeup_at();
+            let next = [self.agenda.next_at(), wakeup, self.platform.next_wakeup()];
+            let Some(at) = next.into_iter().flatten().min().filter(|at| *at <= end) else {
+                self.now = end;
+                return Ok(());
+            };
+            self.now = self.now.max(at);
+            self.platform.tick(self.now, self.wall_ms());
+            if let Some((_, happening)) = self.agenda.take_due(self.now) {
+                self.happen(happening);
+            } else if wakeup.is_some_and(|wakeup| wakeup <= self.now) {
+                self.tell(Event::Tick);
+            }
+            self.look_at_messages();
+        }
+        Err(format!("S5: more than {EVENTS_MAX} events by {:?}: a busy loop", self.now))
+    }
+
+    /// When the process wants to be woken, in the world's time.
+    fn wakeup_at(&self) -> Option<Duration> {
+        let wakeup = self.process.as_ref()?.machine.next_wakeup()?;
+        let at = Duration::from_nanos(wakeup.at.as_nanos()).saturating_sub(UP_BEFORE);
+        Some(at.max(self.asleep_until.unwrap_or_default()))
+    }
+
+    fn agent_now(&self) -> Now {
+        Now {
+            monotonic: Instant::START.plus(UP_BEFORE + self.now),
+            wall: WallTime::from_unix_millis(self.wall_ms().saturating_add(self.wall_step_ms)),
+        }
+    }
+
+    /// The results in everything that the reader took and all that still lies
+    /// there, counted.
+    ///
+    /// # Errors
+    /// The first line that is no result.
+    pub fn stream(&self) -> Result<BTreeMap<ResultName, u32>, String> {
+        files::results_in(&self.files.stream())
+    }
+
+    /// The disk.
+    #[must_use]
+    pub const fn disk(&self) -> &VirtualDisk {
+        &self.files.disk
+    }
+
+    /// The running machine as it prints itself; empty if none runs.
+    #[must_use]
+    pub fn printed_machine(&self) -> String {
+        self.process.as_ref().map(|process| format!("{:?}", process.machine)).unwrap_or_default()
+    }
+
+    /// Every secret that there ever was.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let inbound = self.platform.inbound_secret(OWN).map(str::to_owned);
+        self.seen.secrets.iter().cloned().chain(inbound).collect()
+    }
+
+    fn note_leak(&mut self, shown: &str, place: &str) {
+        if self.secrets().iter().any(|secret| shown.contains(secret.as_str())) {
+            self.seen.leaks.push(format!("{place} shows a secret at {:?}", self.now));
+        }
+    }
+
+    /// What the running machine says of itself.
+    #[must_use]
+    pub fn overview(&self) -> Option<everbeat_core::Overview> {
+        self.process.as_ref().map(|process| process.machine.overview())
+    }
+
+    fn wall_ms(&self) -> i64 {
+        WALL_START_MS.saturating_add(i64::try_from(self.now.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Act(act) => self.act(act),
+            Happening::Arrives { process, command, request, body_bytes_max, fate } => {
+                self.arrives(process, command, &request, body_bytes_max, fate);
+            }
+            Happening::Ends { process, command, outcome } => self.ends(process, command, outcome),
+            Happening::Starts => self.start(),
+            Happening::TokenFile { token } => self.write_token(&token),
+            Happening::Reads => self.read_results(),
+        }
+    }
+
+    fn start(&mut self) {
+        if self.process.is_some() {
+            return;
+        }
+        self.processes += 1;
+        self.seen.starts.push(self.now);
+        let seed = self.dice.next_u64();
+        self.files.disk.start();
+        let disk = self.files.disk.clone();
+        let config = self.config.clone();
+        self.process = Some(Process::start(disk, config, self.processes, seed, self.agent_now()));
+        self.pump();
+    }
+
+    /// The process is gone, whatever it was doing.
+    fn kill(&mut self) {
+        if self.process.take().is_some() {
+            self.seen.kills.push(self.now);
+            self.note_end();
+            self.files.disk.kill();
+            self.agenda.put(self.now + self.down, Happening::Starts);
+        }
+    }
+
+    fn note_end(&mut self) {
+        for stopping in &mut self.seen.stops {
+            stopping.ended.get_or_insert(self.now);
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let now = self.agent_now();
+        if let Some(process) = &mut self.process {
+            process.machine.handle(now, event);
+        }
+        self.pump();
+    }
+
+    /// Takes what the machine puts out, and notices if it has ended.
+    fn pump(&mut self) {
+        while let Some(command) =
+            self.process.as_mut().and_then(|process| process.machine.poll_command())
+        {
+            self.begin(command);
+            if self.files.disk.is_dead() {
+                self.kill();
+                return;
+            }
+        }
+        while let Some(notice) =
+            self.process.as_mut().and_then(|process| process.machine.poll_notice())
+        {
+            self.note_leak(&format!("{notice:?}"), "a notice");
+            self.seen.notices.push((self.now, notice));
+        }
+        if self.process.as_ref().is_some_and(|process| process.machine.is_stopped()) {
+            self.process = None;
+            self.files.disk.kill();
+            self.note_end();
+            self.agenda.put(self.now + self.down, Happening::Starts);
+        }
+    }
+
+    fn begin(&mut self, command: Command) {
+        let shown = serde_json::to_string(&command).unwrap_or_default();
+        self.seen.digest(&format!("{:?} {shown}", self.now));
+        self.note_leak(&shown, "a recorded command");
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        let number = process.number;
+        if let Some(lowered) = lower(&self.config, &command.action) {
+            let token = process.token.as_ref();
+            let fingerprint = token.map_or(0, |token| fingerprint(0, token.expose()));
+            let request = wire::request(&lowered, token);
+            if let Some(what) = sent(&command.action, fingerprint) {
+                self.seen.sent.push(Sent { at: self.now, process: number, what });
+            }
+            self.send(number, command.id, request, lowered.body_bytes_max);
+            return;
+        }
+        if let Action::Cancel { command } = command.action {
+            process.cancelled.insert(command);
+        }
+        if command.action.is_answered() {
+            let outcome = process.carry_out(command.action);
+            let ends = Happening::Ends { process: number, command: command.id, outcome };
+            self.agenda.put(self.now + self.disk_slow, ends);
+        }
+    }
+
+    fn send(&mut self, process: u64, command: CommandId, request: PlatformRequest, most: usize) {
+        let network = self.network;
+        let roll = self.dice.below(100);
+        let mut shares = 0;
+        let mut falls = |share: u8| {
+            shares += u64::from(share);
+            roll < shares
+        };
+        if falls(network.refused) {
+            let outcome = wire::failed(TransportFailureKind::NotSent);
+            let at = self.now + Duration::from_millis(network.latency_ms);
+            self.agenda.put(at, Happening::Ends { process, command, outcome });
+            return;
+        }
+        if falls(network.lost) {
+            return;
+        }
+        let fate = if falls(network.answer_lost) {
+            Fate::AnswerLost
+        } else if falls(network.reset) {
+            Fate::Reset
+        } else if falls(network.cut) {
+            Fate::Cut
+        } else if falls(network.doubled) {
+            Fate::Doubled
+        } else {
+            Fate::Answered
+        };
+        let at = self.now + self.one_way();
+        let body_bytes_max = most;
+        self.agenda.put(at, Happening::Arrives { process, command, request, body_bytes_max, fate });
+    }
+
+    fn one_way(&mut self) -> Duration {
+        let Network { latency_ms, jitter_ms, .. } = self.network;
+        self.dice.between_ms(latency_ms, latency_ms + jitter_ms)
+    }
+
+    fn arrives(
+        &mut self,
+        process: u64,
+        command: CommandId,
+        request: &PlatformRequest,
+        body_bytes_max: usize,
+        fate: Fate,
+    ) {
+        let wall_ms = self.wall_ms();
+        if fate == Fate::Doubled {
+            let _ = self.platform.handle(self.now, wall_ms, request);
+        }
+        let reply = self.platform.handle(self.now, wall_ms, request);
+        let answered = match fate {
+            Fate::AnswerLost => None,
+            Fate::Reset => Some((Duration::ZERO, wire::failed(TransportFailureKind::NoAnswer))),
+            Fate::Cut => {
+                let half = reply.answer.body.len() / 2;
+                wire::outcome(reply, half)
+            }
+            Fate::Answered | Fate::Doubled => wire::outcome(reply, body_bytes_max),
+        };
+        if let Some((after, outcome)) = answered {
+            let at = self.now + after + self.one_way();
+            self.agenda.put(at, Happening::Ends { process, command, outcome });
+        }
+    }
+
+    fn ends(&mut self, process: u64, command: CommandId, outcome: Outcome) {
+        if let Some(until) = self.asleep_until.filter(|until| *until > self.now) {
+            self.agenda.put(until, Happening::Ends { process, command, outcome });
+            return;
+        }
+        let awaits = self.process.as_mut().is_some_and(|running| {
+            running.number == process && !running.cancelled.remove(&command)
+        });
+        if awaits {
+            self.note_outcome(&outcome);
+            self.tell(Event::Completed { id: command, outcome });
+        }
+    }
+
+    /// The agent's turns: each delivered message makes it read its results.
+    fn look_at_messages(&mut self) {
+        let Some(workspace) = self.platform.workspace(OWN) else {
+            return;
+        };
+        let turn = Duration::from_millis(self.plan.setup.turn_ms / 2);
+        for delivered in workspace.delivered.since(self.delivered_seen) {
+            let id = delivered.message_id.clone();
+            self.seen.accepted_messages.push((delivered.at, id));
+            if self.plan.setup.reads {
+                self.agenda.put(self.now + turn, Happening::Reads);
+            }
+        }
+        self.delivered_seen = workspace.delivered.total();
+    }
+
+    /// Beats that the platform accepted, as the platform has them.
+    #[must_use]
+    pub fn accepted_beats(&self) -> Vec<Duration> {
+        let workspace = self.platform.workspace(OWN);
+        workspace.map(|own| own.beats.iter().map(|beat| beat.at).collect()).unwrap_or_default()
+    }
+
+    /// How many requests of a route the platform got.
+    #[must_use]
+    pub fn requests(&self, route: Route) -> u64 {
+        self.platform.request_count(route)
+    }
+}
+
+fn sent(action: &Action, token: u64) -> Option<Request> {
+    Some(match action {
+        Action::PostHeartbeat(_) => Request::Beat { token },
+        Action::Register(_) => Request::Register,
+        Action::FetchDelegations => Request::Poll,
+        Action::FetchWorkspace { .. } => Request::Lookup,
+        Action::SendSelfMessage { message_id, text } => {
+            Request::SelfMessage { id: message_id.clone(), text: text.clone() }
+        }
+        Action::Notify { message } => Request::Notify { text: message.clone() },
+        Action::OpenStore
+        | Action::StoreBatch(_)
+        | Action::PlaceBatch { .. }
+        | Action::AppendJournal { .. }
+        | Action::CompactJournal { .. }
+        | Action::ProbeResults
+        | Action::ReloadToken
+        | Action::SaveToken(_)
+        | Action::SaveInboundSecret(_)
+        | Action::Cancel { .. }
+        | Action::RebuildClient => return None,
+    })
+}

@@ -1,0 +1,118 @@
+//! What was seen of a run, from outside: the ground that the promises are
+//! checked on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use everbeat_core::Notice;
+
+/// A request that the agent sent, whatever became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// When it left the agent.
+    pub at: Duration,
+    /// Which process sent it: 1 for the first.
+    pub process: u64,
+    /// What it was.
+    pub what: Request,
+}
+
+/// Kinds of requests, with what the promises speak of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A heartbeat.
+    Beat {
+        /// Fingerprint of the token that went with it; 0 for none.
+        token: u64,
+    },
+    /// A poll of the delegations.
+    Poll,
+    /// A registration.
+    Register,
+    /// A look at a workspace's row.
+    Lookup,
+    /// A self-message.
+    SelfMessage {
+        /// Its id.
+        id: String,
+        /// What the agent reads.
+        text: String,
+    },
+    /// A line for the user.
+    Notify {
+        /// What the user reads.
+        text: String,
+    },
+}
+
+/// A request to stop, and its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopping {
+    /// When it was asked.
+    pub asked: Duration,
+    /// When the process had ended, by itself or by a kill.
+    pub ended: Option<Duration>,
+}
+
+/// A result, as `(delegation id, status)`.
+pub type ResultName = (String, String);
+
+/// When a result reached the agent in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// For the first time.
+    pub first: Duration,
+    /// For the last time.
+    pub last: Duration,
+}
+
+/// Everything that was seen.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Every request, in order.
+    pub sent: Vec<Sent>,
+    /// When the platform accepted beats, and the token's fingerprint.
+    pub accepted_beats: Vec<Duration>,
+    /// Self-messages that were answered by a 2xx or are known delivered:
+    /// their ids, with when.
+    pub accepted_messages: Vec<(Duration, String)>,
+    /// Finished results of the own workspace that reached the agent in a
+    /// list.
+    pub listed: BTreeMap<ResultName, Listed>,
+    /// Every notice, with when.
+    pub notices: Vec<(Duration, Notice)>,
+    /// When processes started.
+    pub starts: Vec<Duration>,
+    /// When processes were killed.
+    pub kills: Vec<Duration>,
+    /// Requests to stop.
+    pub stops: Vec<Stopping>,
+    /// When the machine woke from sleep.
+    pub wakes: Vec<Duration>,
+    /// When the platform rotated the token, with the new one's fingerprint.
+    pub rotations: Vec<(Duration, u64)>,
+    /// When a new token stood in the file, with its fingerprint.
+    pub token_files: Vec<(Duration, u64)>,
+    /// Every token that the platform ever issued, and every inbound secret.
+    pub secrets: Vec<String>,
+    /// Where a secret showed that must not show.
+    pub leaks: Vec<String>,
+    /// A hash over every command, its time and its order.
+    pub digest: u64,
+    /// The largest machine ever seen, by the length of what it prints.
+    pub machine_bytes_max: usize,
+}
+
+impl Seen {
+    /// Takes `text` into the digest.
+    pub(crate) fn digest(&mut self, text: &str) {
+        self.digest = fingerprint(self.digest, text);
+    }
+}
+
+/// FNV-1a, begun with `start`.
+#[must_use]
+pub fn fingerprint(start: u64, text: &str) -> u64 {
+    let offset = start ^ 0xcbf2_9ce4_8422_2325;
+    text.bytes().fold(offset, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

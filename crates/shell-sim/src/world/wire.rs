@@ -1,0 +1,71 @@
+//! Between the core's requests and the platform's: what HTTP would do.
+
+use std::time::Duration;
+
+use everbeat_core::{
+    Body, HttpRequest, Method, Outcome, Response, Secret, TransportFailure, TransportFailureKind,
+};
+use everbeat_platform::{Answer, Delivery, Reply, Request};
+
+/// The request as the platform gets it.
+pub(crate) fn request(lowered: &HttpRequest, token: Option<&Secret>) -> Request {
+    let method = match lowered.method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+    };
+    let headers = lowered.headers.iter();
+    let request = Request {
+        method: method.into(),
+        path: lowered.path.clone(),
+        query: None,
+        headers: headers.map(|(name, value)| (name.to_lowercase(), value.clone())).collect(),
+        body: lowered.body.clone(),
+        peer: "10.0.0.1".into(),
+    };
+    match token {
+        Some(token) => request.with_bearer(token.expose()),
+        None => request,
+    }
+}
+
+/// What the client makes of a reply, and how long after the platform had the
+/// request; `None` if nothing ever comes.
+pub(crate) fn outcome(reply: Reply, body_bytes_max: usize) -> Option<(Duration, Outcome)> {
+    let Reply { answer, delivery } = reply;
+    match delivery {
+        Delivery::After(after) => Some((after, response(answer, body_bytes_max, None))),
+        Delivery::Hang => None,
+        Delivery::Refuse => Some((Duration::ZERO, failed(TransportFailureKind::NotSent))),
+        Delivery::Cut { after, bytes } => {
+            Some((after, response(answer, body_bytes_max, Some(bytes))))
+        }
+        Delivery::Trickle { period } => {
+            let bytes = u32::try_from(answer.body.len()).unwrap_or(u32::MAX);
+            Some((period.saturating_mul(bytes), response(answer, body_bytes_max, None)))
+        }
+    }
+}
+
+/// A request that ended without an answer.
+pub(crate) fn failed(kind: TransportFailureKind) -> Outcome {
+    let detail = match kind {
+        TransportFailureKind::NotSent => "connection refused",
+        TransportFailureKind::NoAnswer => "connection reset by peer",
+        TransportFailureKind::BadAnswer => "not HTTP",
+    };
+    Outcome::TransportFailed(TransportFailure { kind, detail: detail.into() })
+}
+
+fn response(answer: Answer, body_bytes_max: usize, cut: Option<usize>) -> Outcome {
+    let retry_after_s = answer.header("retry-after").and_then(|value| value.parse().ok());
+    let whole = answer.body.len();
+    let kept = whole.min(body_bytes_max).min(cut.unwrap_or(usize::MAX));
+    let mut body = answer.body;
+    body.truncate(kept);
+    Outcome::Response(Response {
+        status: answer.status,
+        retry_after_s,
+        body: Body(body),
+        complete: kept == whole,
+    })
+}

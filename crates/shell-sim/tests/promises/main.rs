@@ -1,0 +1,111 @@
+//! The promises S1–S9 and L1–L8 on the whole system in simulated time, each
+//! under the faults that could break it.
+//!
+//! `table.rs` says for each how it is tried and which planted fault it must
+//! catch. With `RUSTFLAGS="--cfg everbeat_planted"` the faults are planted,
+//! one after the other, and each must be caught.
+
+mod plans;
+#[cfg(everbeat_planted)]
+mod planted;
+mod table;
+
+#[cfg(not(everbeat_planted))]
+mod kept {
+    use everbeat_sim::promises::{liveness, safety};
+    use everbeat_sim::world::World;
+    use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+
+    use crate::table::{self, Promise};
+
+    /// Runs the promise's plans; on a failure prints the shortest plan as
+    /// JSON, which a scenario can be made of.
+    fn keeps(name: &str, cases: u32) {
+        let found = table::ALL.iter().find(|promise| promise.name == name);
+        let promise = found.expect("it stands in the table");
+        let config = Config {
+            cases,
+            failure_persistence: None,
+            max_shrink_iters: 2_000,
+            ..Config::default()
+        };
+        let outcome = TestRunner::new(config)
+            .run(&(promise.plans)(), |plan| check(promise, &plan).map_err(TestCaseError::fail));
+        if let Err(TestError::Fail(why, plan)) = outcome {
+            let plan = serde_json::to_string(&plan).unwrap_or_default();
+            panic!("{name} is broken: {why}\nby the plan {plan}");
+        }
+        outcome.expect("the plans can be drawn");
+    }
+
+    fn check(promise: &Promise, plan: &everbeat_sim::plan::Plan) -> Result<(), String> {
+        let world = World::run(plan)?;
+        (promise.check)(&world)
+    }
+
+    macro_rules! promises {
+        ($($test:ident: $name:literal, $cases:literal;)*) => {
+            $(#[test] fn $test() { keeps($name, $cases); })*
+        };
+    }
+
+    promises! {
+        s1_foreign_results_stay_out: "S1", 60;
+        s2_messages_carry_no_response: "S2", 60;
+        s2_messages_quote_and_cut: "S2 (cut and quoted)", 60;
+        s3_cooldown_and_news: "S3", 80;
+        s4_exactly_once_in_the_stream: "S4", 200;
+        s5_request_budget: "S5", 80;
+        s6_memory_and_files_are_bounded: "S6", 3;
+        s7_no_secret_shows: "S7", 50;
+        s8_deterministic: "S8", 50;
+        s9_no_self_drive: "S9", 60;
+        l1_beats_on_time: "L1", 100;
+        l2_stored_and_announced_in_time: "L2", 80;
+        l3_a_new_token_is_used: "L3", 60;
+        l3_a_refused_beat_is_repeated_at_once: "L3 (repeated at once)", 40;
+        l4_crashes_change_nothing: "L4", 150;
+        l5_back_within_the_cap: "L5", 40;
+        l6_stops_in_time: "L6", 80;
+        l7_one_beat_after_sleep: "L7", 40;
+        l8_quiet_outage: "L8", 4;
+    }
+
+    /// L7's other half.
+    #[test]
+    fn l7_wall_steps_change_nothing() {
+        use proptest::prelude::*;
+        let acts = prop_oneof![crate::plans::wall_steps(), crate::plans::finishes()];
+        let config = Config { cases: 30, failure_persistence: None, ..Config::default() };
+        TestRunner::new(config)
+            .run(&crate::plans::plan(10, acts, 10), |plan| {
+                let world = World::run(&plan).map_err(TestCaseError::fail)?;
+                liveness::l7_wall_steps_change_nothing(&world).map_err(TestCaseError::fail)
+            })
+            .unwrap();
+    }
+
+    /// Whatever happens at once: all that must never happen.
+    #[test]
+    fn everything_at_once_breaks_no_safety() {
+        let config = Config { cases: 150, failure_persistence: None, ..Config::default() };
+        TestRunner::new(config)
+            .run(&table::anything(), |plan| {
+                let world = World::run(&plan).map_err(TestCaseError::fail)?;
+                for check in [
+                    safety::s1_foreign_results_stay_out,
+                    safety::s2_messages_quote_and_cut,
+                    safety::s3_cooldown_and_news,
+                    safety::s4_exactly_once,
+                    safety::s5_request_budget,
+                    safety::s6_bounded,
+                    safety::s7_no_secret_shows,
+                    safety::s9_no_self_drive,
+                ] {
+                    check(&world).map_err(TestCaseError::fail)?;
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+}
