@@ -61,11 +61,10 @@ pub(crate) fn result_line(result: &FoldedResult, wall: WallTime) -> String {
 /// What the journal keeps of `result`: as much as an announcement shows.
 pub(crate) fn stored_result(result: &FoldedResult) -> StoredResult {
     let shown = |words: &str, chars: usize| text::cut_chars(&text::one_line(words), chars);
-    let summary = if planted::active(Fault::PreviewInMessage) {
-        &result.response_preview
-    } else {
-        &result.summary
-    };
+    let mut summary = result.summary.as_str();
+    if planted::active(Fault::PreviewInMessage) {
+        summary = result.response_preview.rsplit(' ').next().unwrap_or_default();
+    }
     StoredResult {
         key: result.key.clone(),
         summary: shown(summary, SUMMARY_CHARS),
