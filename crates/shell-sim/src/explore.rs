@@ -336,7 +336,7 @@ impl Run {
                     return self.end(Ended::Known);
                 }
             }
-            let acts = self.world.acts(disk, call);
+            let acts = self.world.acts(disk, call, &self.scenario);
             let act = acts.get(self.trail.choose(acts.len())).copied().unwrap_or(Act::Go);
             self.lines.push(describe(act, call));
             if let Some(verdict) = self.carry_out(act, disk, call) {

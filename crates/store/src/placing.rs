@@ -25,6 +25,7 @@ use crate::disk::{Access, Disk, DiskError, DiskErrorKind, FileId, FileKind, Meta
 use crate::files::{
     At, CopyError, Renamed, copy, cut, odd, open_own, rename_into_gap, sync_folder, write_all,
 };
+use crate::marker;
 use crate::paths::{Paths, Private};
 use crate::planted::{self, Fault};
 
@@ -101,7 +102,12 @@ impl<'a, D: Disk> Placing<'a, D> {
             match rename_into_gap(self.disk, &self.private, self.results())
                 .at("rename", &self.private)?
             {
-                Renamed::Done => return Ok(Placement::Placed { merged: false }),
+                Renamed::Done => {
+                    // Nothing stood there: the reader took it, or somebody
+                    // emptied the folder since the marker was last seen.
+                    marker::check(self.disk, self.paths)?;
+                    return Ok(Placement::Placed { merged: false });
+                }
                 Renamed::Gone => return Err(self.private_gone()),
                 Renamed::Occupied => {}
             }

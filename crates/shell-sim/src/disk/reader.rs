@@ -52,7 +52,7 @@ impl Reader {
                 }
             }
             Step::Renamed => {
-                self.taken.extend(disk.contents(&self.consumed()).unwrap_or_default());
+                self.take(disk);
                 Step::Read
             }
             Step::Read => {
@@ -65,19 +65,25 @@ impl Reader {
     /// Dies where it is. What it had renamed is its own, read or not.
     pub fn die(&mut self, disk: &VirtualDisk) {
         if self.step == Step::Renamed {
-            self.taken.extend(disk.contents(&self.consumed()).unwrap_or_default());
+            self.take(disk);
         }
         self.step = Step::Idle;
     }
 
-    /// All bytes that it took, in order, what it holds unread among them.
+    /// All that it took, in order, what it holds unread among it; a line that
+    /// ends a file without a newline has one here.
     #[must_use]
     pub fn taken(&self, disk: &VirtualDisk) -> Vec<u8> {
-        let mut taken = self.taken.clone();
-        if self.step == Step::Renamed {
-            taken.extend(disk.contents(&self.consumed()).unwrap_or_default());
+        let mut reader = self.clone();
+        reader.die(disk);
+        reader.taken
+    }
+
+    fn take(&mut self, disk: &VirtualDisk) {
+        self.taken.extend(disk.contents(&self.consumed()).unwrap_or_default());
+        if self.taken.last().is_some_and(|last| *last != b'\n') {
+            self.taken.push(b'\n');
         }
-        taken
     }
 
     fn consumed(&self) -> PathBuf {

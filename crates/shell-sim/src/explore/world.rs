@@ -75,20 +75,28 @@ impl World {
 
     /// Everything that may happen at this call; that it just happens is
     /// first.
-    pub(super) fn acts(&self, disk: &VirtualDisk, call: &Call) -> Vec<Act> {
+    ///
+    /// Without a power loss what does not change anything makes no
+    /// difference: a death before a call that only looks is the same as one
+    /// after it, and what others do in the shared folder is the same before
+    /// and after a call in the state folder. Each is tried once.
+    pub(super) fn acts(&self, disk: &VirtualDisk, call: &Call, scenario: &Scenario) -> Vec<Act> {
         let left = &self.left;
+        let tries_all = scenario.power_loss.is_some();
+        let in_shared = tries_all || call.path.starts_with(super::FOLDER);
+        let may_change = tries_all || call.kind.writes();
         let mut acts = vec![Act::Go];
         let parts = || {
             let inside = break_points(&call.bytes, 0).into_iter();
             inside.filter(|length| *length > 0 && *length <= call.bytes.len())
         };
-        if left.reader_steps > 0 && self.reader.can_step(disk) {
+        if in_shared && left.reader_steps > 0 && self.reader.can_step(disk) {
             acts.push(Act::ReaderStep);
         }
-        if left.reader_deaths > 0 && self.reader.is_busy() {
+        if in_shared && left.reader_deaths > 0 && self.reader.is_busy() {
             acts.push(Act::ReaderDeath);
         }
-        if left.kills > 0 {
+        if may_change && left.kills > 0 {
             acts.push(Act::Kill);
             acts.extend(parts().map(Act::KillPartly));
         }
@@ -98,10 +106,10 @@ impl World {
                 acts.push(Act::PowerLossPartly(call.bytes.len()));
             }
         }
-        if left.wipes > 0 {
+        if in_shared && left.wipes > 0 {
             acts.push(Act::Wipe);
         }
-        if left.foreign_appends > 0 {
+        if in_shared && left.foreign_appends > 0 {
             acts.push(Act::ForeignAppend);
         }
         if left.faults > 0 {
