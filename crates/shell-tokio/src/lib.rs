@@ -25,6 +25,8 @@
 
 mod agent;
 mod body;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod client;
 mod clock;
 mod disk;
@@ -32,6 +34,10 @@ mod driver;
 mod effects;
 mod files;
 mod log;
+#[cfg(feature = "cli")]
+pub mod serve;
+#[cfg(feature = "cli")]
+mod settings;
 #[cfg(test)]
 mod testing;
 mod tls;

@@ -1,0 +1,115 @@
+//! `everbeat config show`.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::args::SettingsArgs;
+use super::{Exit, print};
+use crate::disk::RealDisk;
+use crate::settings::layers::{Effective, Origin};
+use crate::settings::schema::SETTINGS;
+use crate::settings::{Settings, TOKEN_VARIABLE};
+
+/// One line of the table.
+struct Row {
+    key: &'static str,
+    value: Option<String>,
+    layer: &'static str,
+    origin: String,
+}
+
+/// Prints what holds even where it is wrong; what is wrong goes to standard
+/// error.
+pub(crate) fn show(args: &SettingsArgs, as_json: bool) -> Exit {
+    let sources = args.sources();
+    let effective = Effective::read(&sources);
+    let mut rows: Vec<_> = SETTINGS
+        .iter()
+        .map(|setting| match effective.get(setting.key) {
+            Some(given) => Row {
+                key: setting.key,
+                value: Some(given.text.clone()),
+                layer: layer(&given.origin),
+                origin: given.origin.to_string(),
+            },
+            None => Row {
+                key: setting.key,
+                value: None,
+                layer: layer(&Origin::Default),
+                origin: Origin::Default.to_string(),
+            },
+        })
+        .collect();
+    let from_environment =
+        sources.environment.get(TOKEN_VARIABLE).is_some_and(|value| !value.is_empty());
+    let configs_dir = PathBuf::from(effective.text("configs_dir").unwrap_or_default());
+    rows.push(token_row(&configs_dir, from_environment));
+    print(&if as_json { to_json(&rows, &effective) } else { to_text(&rows) });
+    for warning in &effective.warnings {
+        eprintln!("everbeat: {warning}");
+    }
+    match Settings::read(&sources) {
+        Ok(_) => Exit::Done,
+        Err(problems) => {
+            for problem in problems {
+                eprintln!("everbeat: {problem}");
+            }
+            Exit::Usage
+        }
+    }
+}
+
+/// Whether there is a token and where, never which.
+fn token_row(configs_dir: &std::path::Path, from_environment: bool) -> Row {
+    let file = configs_dir.join(".auth_token");
+    let in_file = everbeat_store::read_secret(&RealDisk, &file);
+    let in_file_origin = file.display().to_string();
+    let file_first = configs_dir == std::path::Path::new("/configs");
+    let (value, layer, origin) = match in_file {
+        Ok(Some(_)) if file_first || !from_environment => ("set".into(), "file", in_file_origin),
+        _ if from_environment => ("set".into(), "environment", TOKEN_VARIABLE.into()),
+        Ok(_) => ("unset".into(), "file", in_file_origin),
+        Err(failure) => {
+            let value = format!("unknown: cannot {}: {}", failure.operation, failure.reason);
+            (value, "file", in_file_origin)
+        }
+    };
+    Row { key: "token", value: Some(value), layer, origin }
+}
+
+const fn layer(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Flag(_) => "flag",
+        Origin::Variable(_) => "environment",
+        Origin::File { .. } => "file",
+        Origin::Default => "default",
+    }
+}
+
+fn to_text(rows: &[Row]) -> String {
+    let shown = |row: &Row| row.value.clone().unwrap_or_else(|| "-".into());
+    let width = |length: &dyn Fn(&Row) -> usize| rows.iter().map(length).max().unwrap_or(0);
+    let keys = width(&|row| row.key.len());
+    let values = width(&|row| shown(row).chars().count());
+    let mut text = String::new();
+    for row in rows {
+        let (key, value, origin) = (row.key, shown(row), &row.origin);
+        let _ = writeln!(text, "{key:keys$}  {value:values$}  {origin}");
+    }
+    text
+}
+
+fn to_json(rows: &[Row], effective: &Effective) -> String {
+    let settings: serde_json::Map<_, _> = rows
+        .iter()
+        .map(|row| {
+            let shown = json!({"value": row.value, "layer": row.layer, "origin": row.origin});
+            (row.key.to_owned(), shown)
+        })
+        .collect();
+    let config = effective.config.as_ref().map(|path| path.display().to_string());
+    let all = json!({"schema_version": 1, "config": config, "settings": settings});
+    format!("{all:#}\n")
+}

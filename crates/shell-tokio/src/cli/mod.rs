@@ -1,0 +1,122 @@
+//! The command line of `everbeat`.
+
+mod args;
+mod check;
+mod config_show;
+mod logging;
+mod platform;
+mod run;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use args::SettingsArgs;
+use signals::Signals;
+
+/// What the process ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Stopped as asked, or nothing wrong.
+    Done = 0,
+    /// Anything that is none of the others.
+    Failed = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// Another process works in the same state folder.
+    Running = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  stopped as asked, or nothing wrong
+  1  anything else, a second signal included
+  2  wrong usage or configuration
+  3  another process works in the same state folder";
+
+/// Keeps an agent's workspace alive on its platform, and brings the results of
+/// its delegations home: each exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "everbeat", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the agent until SIGTERM or SIGINT; a second one ends it at once
+    Run(run::RunArgs),
+    /// Shows the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Serves a model of the platform, for development and tests
+    Platform(platform::PlatformArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Prints every value that holds and where it came from
+    Show {
+        #[command(flatten)]
+        settings: SettingsArgs,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    // Before anything else: nothing that is slow to start can swallow one.
+    let signals = match Signals::install() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("everbeat: signals cannot be handled: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version too; nothing is to be done if nobody reads it.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).map_or(Exit::Usage.into(), ExitCode::from);
+        }
+    };
+    match cli.command {
+        Command::Run(args) => run::run(&args, signals),
+        Command::Config { command: ConfigCommand::Show { settings, json } } => {
+            config_show::show(&settings, json)
+        }
+        Command::Platform(args) => platform::run(&args, signals),
+    }
+    .into()
+}
+
+/// A runtime of one thread. A name server that hangs holds a thread for each
+/// try: there is room for some.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(64)
+        .thread_name("everbeat-blocking")
+        .build()
+}
+
+/// To standard output; a reader that has left is no failure.
+pub(crate) fn print(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -1,0 +1,141 @@
+//! `everbeat run`.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::args::SettingsArgs;
+use super::signals::Signals;
+use super::{Exit, check, logging, runtime};
+use crate::settings::Settings;
+use crate::{Agent, AgentConfig, SpawnError};
+
+/// The core stops within two seconds; this is for whatever else may hang.
+const STOP_WITHIN: Duration = Duration::from_millis(2_700);
+
+#[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Checks configuration and folders and ends, without leaving a trace;
+    /// `online` also asks the platform
+    #[arg(
+        long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true,
+        default_missing_value = "offline", hide_possible_values = true
+    )]
+    check: Option<CheckMode>,
+    /// What --check finds, as JSON
+    #[arg(long, requires = "check")]
+    json: bool,
+}
+
+/// How far `--check` goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckMode {
+    /// Nothing leaves this machine.
+    Offline,
+    /// The platform is asked.
+    Online,
+}
+
+pub(crate) fn run(args: &RunArgs, signals: Signals) -> Exit {
+    let settings = Settings::read(&args.settings.sources());
+    if let Some(mode) = args.check {
+        return check::check(settings, mode, args.json, signals);
+    }
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(problems) => {
+            for problem in problems {
+                eprintln!("everbeat: {problem}");
+            }
+            return Exit::Usage;
+        }
+    };
+    let logging = match logging::start(settings.log, settings.log_format) {
+        Ok(logging) => logging,
+        Err(error) => {
+            eprintln!("everbeat: the log's thread cannot be started: {error}");
+            return Exit::Failed;
+        }
+    };
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let exit = match runtime() {
+        Ok(runtime) => {
+            let exit = runtime.block_on(beat(settings.agent, signals));
+            // A name server that hangs must not hold up the end.
+            runtime.shutdown_background();
+            exit
+        }
+        Err(error) => {
+            tracing::error!("the runtime cannot be started: {error}");
+            Exit::Failed
+        }
+    };
+    logging.finish();
+    exit
+}
+
+async fn beat(config: AgentConfig, mut signals: Signals) -> Exit {
+    introduce(&config);
+    let state_dir = config.state_dir.display().to_string();
+    let spawned = tokio::select! {
+        spawned = Agent::spawn(config) => spawned,
+        () = signals.asked() => {
+            tracing::info!("asked to stop before the start was done");
+            return Exit::Done;
+        }
+    };
+    let mut agent = match spawned {
+        Ok(agent) => agent,
+        Err(error @ SpawnError::Locked { .. }) => {
+            tracing::error!(
+                "{error}; stop that one, or give this one a state folder of its own (--state-dir, \
+                 now {state_dir})"
+            );
+            return Exit::Running;
+        }
+        Err(error @ (SpawnError::Client(_) | SpawnError::Thread(_))) => {
+            tracing::error!("{error}");
+            return Exit::Failed;
+        }
+    };
+    tokio::select! {
+        ended = agent.stopped() => {
+            tracing::error!("a fault in this program: the agent ended by itself ({ended:?})");
+            return Exit::Failed;
+        }
+        () = signals.asked() => {}
+    }
+    tracing::info!("asked to stop: finishing what is under way; a second signal ends it at once");
+    match tokio::time::timeout(STOP_WITHIN, agent.stop()).await {
+        Ok(Ok(_)) => Exit::Done,
+        Ok(Err(error)) => {
+            tracing::error!("a fault in this program: {error}");
+            Exit::Failed
+        }
+        Err(_) => {
+            tracing::error!("it did not stop in time; the journal is consistent all the same");
+            Exit::Failed
+        }
+    }
+}
+
+fn introduce(config: &AgentConfig) {
+    let core = &config.core;
+    tracing::info!(
+        workspace = core.workspace_id,
+        "everbeat {}: beats go to {} every {:?}, results to {}, state to {}",
+        env!("CARGO_PKG_VERSION"),
+        core.platform_url,
+        core.interval,
+        config.results_file.display(),
+        config.state_dir.display()
+    );
+    if core.dev_timing {
+        tracing::warn!("dev_timing is set: durations of 10ms are allowed; not for production");
+    }
+}

@@ -1,0 +1,78 @@
+//! SIGTERM and SIGINT: the first asks for the end, the second is the end.
+
+use std::io;
+use std::process;
+use std::sync::mpsc;
+use std::thread;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use super::Exit;
+
+/// Sent to a process that writes beyond its file size limit; unhandled, it
+/// would end this one instead of making the write fail.
+#[cfg(target_os = "linux")]
+const SIGXFSZ: i32 = 25;
+
+/// Handles signals from the moment it is installed.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    asked: watch::Receiver<bool>,
+}
+
+impl Signals {
+    /// Starts a thread that does nothing else: however stuck the rest of the
+    /// process is, a second signal ends it.
+    pub(crate) fn install() -> io::Result<Self> {
+        let (ask, asked) = watch::channel(false);
+        let (report, installed) = mpsc::channel();
+        thread::Builder::new().name("everbeat-signals".into()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+            let runtime = match runtime {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let _ = report.send(Err(error));
+                    return;
+                }
+            };
+            runtime.block_on(async {
+                match handlers() {
+                    Ok(handlers) => {
+                        let _ = report.send(Ok(()));
+                        serve(handlers, &ask).await;
+                    }
+                    Err(error) => {
+                        let _ = report.send(Err(error));
+                    }
+                }
+            });
+        })?;
+        installed.recv().map_err(io::Error::other)??;
+        Ok(Self { asked })
+    }
+
+    /// Waits for the first.
+    pub(crate) async fn asked(&mut self) {
+        // The thread never ends before the process does.
+        let _ = self.asked.wait_for(|asked| *asked).await;
+    }
+}
+
+fn handlers() -> io::Result<[Signal; 2]> {
+    #[cfg(target_os = "linux")]
+    drop(signal(SignalKind::from_raw(SIGXFSZ))?);
+    Ok([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?])
+}
+
+async fn serve([mut terminate, mut interrupt]: [Signal; 2], ask: &watch::Sender<bool>) {
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if ask.send_replace(true) {
+            process::exit(Exit::Failed as i32);
+        }
+    }
+}
