@@ -299,3 +299,6 @@ fn paths(config: &AgentConfig) -> Paths {
 fn seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
+
+#[cfg(all(test, feature = "cli"))]
+mod tests;

@@ -152,7 +152,9 @@ fn chain(error: &dyn Error) -> String {
     let mut source = error.source();
     while let Some(inner) = source {
         let text = inner.to_string();
-        if !causes.contains(&text) {
+        // `client error (Connect)` says less than what it was caused by.
+        let is_empty_talk = text.starts_with("client error (") && inner.source().is_some();
+        if !is_empty_talk && !causes.contains(&text) {
             causes.push(text);
         }
         source = inner.source();

@@ -48,7 +48,12 @@ fn line(places: &Places, notice: &Notice) -> String {
             advice(*lane, places)
         ),
         Notice::OutageEnded { lane, lasted, failures } => {
-            format!("{} works again after {} and {failures} failures", what(*lane), human(*lasted))
+            format!(
+                "{} works again after {} and {}",
+                what(*lane),
+                human(*lasted),
+                count(*failures, "failure")
+            )
         }
         Notice::TokenRefused { present: true } => format!(
             "the platform refuses the token in {token_file}; it is read again at each beat: put a \
@@ -72,7 +77,7 @@ fn line(places: &Places, notice: &Notice) -> String {
             human(*gap)
         ),
         Notice::ClientRebuilt { failures } => {
-            format!("{failures} failures in a row: connections are made anew")
+            format!("{} in a row: connections are made anew", count(*failures, "failure"))
         }
         Notice::BadAnswer { lane, problem } => format!(
             "{}: the answer is not what the endpoint gives ({problem}); is {platform_url} the \
@@ -80,10 +85,12 @@ fn line(places: &Places, notice: &Notice) -> String {
             what(*lane)
         ),
         Notice::MalformedRows { rows } => {
-            format!("{rows} rows of the delegations' list cannot be used and are left out")
+            let rows = count(*rows, "row");
+            format!("{rows} of the delegations' list cannot be used and are left out")
         }
         Notice::ForeignRows { rows } => format!(
-            "{rows} finished delegations name another workspace as their source and are left out"
+            "left out, since another workspace is named as the source: {}",
+            count(*rows, "finished delegation")
         ),
         Notice::WindowSaturated { rows } => format!(
             "all {rows} rows of the delegations' list are new: some may have been missed; asking \
@@ -105,18 +112,19 @@ fn line(places: &Places, notice: &Notice) -> String {
         }
         Notice::ResultsPlaced { batch, results, merged } => {
             let untaken = if *merged { ", before older ones that nobody took yet" } else { "" };
-            format!("batch {batch}: {results} results are in {results_file}{untaken}")
+            format!("batch {batch}: {} in {results_file}{untaken}", count(*results, "result"))
         }
         Notice::ResultsHeld { batch, reason } => format!(
             "batch {batch} is safe but cannot be put at {results_file}: {reason}; it is tried \
              again"
         ),
         Notice::BacklogSettled { results } => {
-            format!("{results} delegations had finished before the first start: settled silently")
+            let results = count(*results, "delegation");
+            format!("{results} finished before the first start: settled silently")
         }
         Notice::StoreOpened { remembered, waiting } => format!(
-            "the journal in {state_dir} is open: {remembered} results remembered, {waiting} not \
-             announced yet"
+            "the journal in {state_dir} is open: {} remembered, {waiting} not announced yet",
+            count(*remembered, "result")
         ),
         Notice::FileTrouble { operation, path, reason } => format!(
             "cannot {operation} {path}: {reason}; it is tried again, beats go on: make room or \
@@ -134,7 +142,7 @@ fn line(places: &Places, notice: &Notice) -> String {
         ),
         Notice::StrayFile { path, done } => format!("{path} should not be there: {done}"),
         Notice::Announced { message_id, results } => {
-            format!("the agent was told of {results} results (message {message_id})")
+            format!("the agent was told of {} (message {message_id})", count(*results, "result"))
         }
         Notice::AnnouncementRefused { message_id, cause } => {
             format!("message {message_id} was refused: {cause}; its results wait for the next")
@@ -152,7 +160,9 @@ fn line(places: &Places, notice: &Notice) -> String {
         Notice::BudgetExhausted => "this hour's messages to the agent are used up \
             (self_messages_per_hour_max): results wait in the results file"
             .into(),
-        Notice::Notified { results } => format!("the user was told of {results} results"),
+        Notice::Notified { results } => {
+            format!("the user was told of {}", count(*results, "result"))
+        }
         Notice::NotifyFailed { cause } => {
             format!("the user could not be told: {cause}; it is not tried again")
         }
@@ -162,7 +172,7 @@ fn line(places: &Places, notice: &Notice) -> String {
              lines above",
             what(*lane)
         ),
-        Notice::NoticesDropped { dropped } => format!("{dropped} notices were dropped"),
+        Notice::NoticesDropped { dropped } => format!("notices that were dropped: {dropped}"),
         Notice::Stopped => "stopped".into(),
     }
 }
@@ -208,6 +218,12 @@ fn advice(lane: Lane, places: &Places) -> String {
             places.results_file.display()
         ),
     }
+}
+
+/// `1 result`, `2 results`.
+fn count(number: u32, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 /// `1d 2h`, `3h 4min`, `5min 6s`, `7s`, `80ms`.

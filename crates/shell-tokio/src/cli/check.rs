@@ -66,6 +66,10 @@ pub(crate) fn check(
     let mut findings = vec![finding("configuration", Status::Ok, "every value is allowed")];
     let warning = |text: &String| finding("configuration", Status::Warning, text);
     findings.extend(settings.warnings.iter().map(warning));
+    if !config.configs_dir.is_dir() {
+        let detail = format!("{} does not exist yet", config.configs_dir.display());
+        findings.push(finding("configs folder", Status::Warning, detail));
+    }
     let (token, token_finding) = check_token(config);
     findings.push(token_finding);
     findings.push(check_state_dir(&config.state_dir));

@@ -21,12 +21,12 @@ pub(crate) struct RunArgs {
     /// Checks configuration and folders and ends, without leaving a trace;
     /// `online` also asks the platform
     #[arg(
-        long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true,
+        long, help_heading = "Check", value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true,
         default_missing_value = "offline", hide_possible_values = true
     )]
     check: Option<CheckMode>,
     /// What --check finds, as JSON
-    #[arg(long, requires = "check")]
+    #[arg(long, help_heading = "Check", requires = "check")]
     json: bool,
 }
 
