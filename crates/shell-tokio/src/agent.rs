@@ -300,5 +300,6 @@ fn seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
+#[cfg(feature = "cli")]
 mod tests;

@@ -74,11 +74,11 @@ async fn an_agent_beats_delivers_announces_reports_and_stops() {
     let overview = agent.stop().await.unwrap();
     assert!(overview.stopped);
     // The last state reached the platform before the end.
-    let platform = world.platform.lock();
-    let beats = &platform.workspace("ws-1").unwrap().beats;
-    let last = beats.last().unwrap();
-    assert_eq!(last.body["current_task"], "reading");
-    drop(platform);
+    let last = {
+        let platform = world.platform.lock();
+        platform.workspace("ws-1").unwrap().beats.last().unwrap().body.clone()
+    };
+    assert_eq!(last["current_task"], "reading");
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
