@@ -30,7 +30,7 @@ pub(crate) fn show(args: &SettingsArgs, as_json: bool) -> Exit {
         .map(|setting| match effective.get(setting.key) {
             Some(given) => Row {
                 key: setting.key,
-                value: Some(given.text.clone()),
+                value: Some(without_credentials(&given.text)),
                 layer: layer(&given.origin),
                 origin: given.origin.to_string(),
             },
@@ -58,6 +58,17 @@ pub(crate) fn show(args: &SettingsArgs, as_json: bool) -> Exit {
             }
             Exit::Usage
         }
+    }
+}
+
+/// An address with a password is refused, but it is shown before that.
+fn without_credentials(text: &str) -> String {
+    match (text.find("://"), text.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            let (scheme, host) = (text.get(..scheme + 3), text.get(at..));
+            format!("{}***{}", scheme.unwrap_or_default(), host.unwrap_or_default())
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -112,4 +123,16 @@ fn to_json(rows: &[Row], effective: &Effective) -> String {
     let config = effective.config.as_ref().map(|path| path.display().to_string());
     let all = json!({"schema_version": 1, "config": config, "settings": settings});
     format!("{all:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_in_an_address_are_not_shown() {
+        assert_eq!(without_credentials("http://user:pw@host:1/x"), "http://***@host:1/x");
+        assert_eq!(without_credentials("http://host/x"), "http://host/x");
+        assert_eq!(without_credentials("a@b://c"), "a@b://c");
+    }
 }
