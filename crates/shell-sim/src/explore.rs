@@ -116,6 +116,12 @@ impl Scenario {
         line.starts_with(b"foreign ") || world::lines(&self.standing).any(|other| other == line)
     }
 
+    /// Whether the driver looks at the results file when all is done: one
+    /// more call at which something can happen.
+    fn ends_with_probe(&self) -> bool {
+        self.notes_taken || self.power_loss.is_some()
+    }
+
     fn may_fail(&self) -> bool {
         self.faults > 0 || self.wipes > 0
     }
@@ -410,6 +416,9 @@ impl Run {
     fn judge(&mut self, told: &Told) {
         match told {
             Told::Fine => {}
+            Told::Alarmed(repair) => {
+                self.ended = Ended::Violated(format!("repaired without cause: {repair}"));
+            }
             Told::Held(reason) => {
                 if !self.scenario.may_hold() {
                     self.ended = Ended::Violated(format!("held without cause: {reason}"));

@@ -16,6 +16,7 @@ pub const PREVIEW_MARK: &str = "PREVIEWMARK";
 
 /// What is done to the world.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// Decides latencies, tokens and the agent's jitter.
     pub seed: u64,
@@ -32,6 +33,7 @@ pub struct Plan {
 
 /// How the agent is set up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Setup {
     /// Milliseconds.
     pub interval_ms: u64,
@@ -93,6 +95,7 @@ impl Setup {
 
 /// One thing that is done to the world.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Milliseconds from the start.
     pub at_ms: u64,
@@ -102,7 +105,7 @@ pub struct Entry {
 
 /// What can be done to the world.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Act {
     /// Delegations are made and end so, all at once.
     Finish {
@@ -211,6 +214,86 @@ pub enum Act {
     },
 }
 
+impl Act {
+    /// A word for it, and for what goes wrong with it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Finish { .. } => "finish",
+            Self::FinishForeign { .. } => "finish_foreign",
+            Self::LongList { .. } => "long_list",
+            Self::HostileList { .. } => "hostile_list",
+            Self::RotateToken { .. } => "rotate_token",
+            Self::RevokeTokens => "revoke_tokens",
+            Self::Fault { effect, .. } => match effect {
+                FaultEffect::Status { .. } => "fault_status",
+                FaultEffect::Delay { .. } => "fault_delay",
+                FaultEffect::Hang { .. } => "fault_hang",
+                FaultEffect::Refuse => "fault_refuse",
+                FaultEffect::Cut { .. } => "fault_cut",
+                FaultEffect::Garbage => "fault_garbage",
+                FaultEffect::Oversize { .. } => "fault_oversize",
+                FaultEffect::Trickle { .. } => "fault_trickle",
+            },
+            Self::Outage { kind, .. } => match kind {
+                OutageKind::Refuse => "outage_refuse",
+                OutageKind::BadGateway => "outage_bad_gateway",
+                OutageKind::Hang => "outage_hang",
+            },
+            Self::Network { .. } => "network",
+            Self::AgentMode { .. } => "agent_mode",
+            Self::Report { .. } => "report",
+            Self::Kill { after_calls: 0, .. } => "kill",
+            Self::Kill { .. } => "kill_between_calls",
+            Self::Stop { .. } => "stop",
+            Self::Suspend { .. } => "suspend",
+            Self::WallStep { .. } => "wall_step",
+            Self::Read => "read",
+            Self::DiskFails { how, .. } => match how {
+                DiskTrouble::Full => "disk_full",
+                DiskTrouble::ReadOnly => "disk_read_only",
+                DiskTrouble::Broken => "disk_broken",
+            },
+            Self::DiskSlow { .. } => "disk_slow",
+        }
+    }
+
+    /// Every name there is, in order.
+    pub const NAMES: [&'static str; 31] = [
+        "finish",
+        "finish_foreign",
+        "long_list",
+        "hostile_list",
+        "rotate_token",
+        "revoke_tokens",
+        "fault_status",
+        "fault_delay",
+        "fault_hang",
+        "fault_refuse",
+        "fault_cut",
+        "fault_garbage",
+        "fault_oversize",
+        "fault_trickle",
+        "outage_refuse",
+        "outage_bad_gateway",
+        "outage_hang",
+        "network",
+        "agent_mode",
+        "report",
+        "kill",
+        "kill_between_calls",
+        "stop",
+        "suspend",
+        "wall_step",
+        "read",
+        "disk_full",
+        "disk_read_only",
+        "disk_broken",
+        "disk_slow",
+        "later_platform",
+    ];
+}
+
 /// How file calls fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -225,7 +308,7 @@ pub enum DiskTrouble {
 
 /// The way between agent and platform, in both directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Network {
     /// Each way takes so long at least, in milliseconds.
     pub latency_ms: u64,

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use everbeat_core::{
-    Action, Batch, JournalRecord, Outcome, Placement, ResultKey, Snapshot, SnapshotResult, Status,
-    StoredResult,
+    Action, Batch, JournalRecord, Outcome, Placement, Repair, ResultKey, Snapshot, SnapshotResult,
+    Status, StoredResult,
 };
 
 use super::Scenario;
@@ -41,6 +41,8 @@ pub(super) enum Told {
     Fine,
     Held(String),
     Failed(String),
+    /// A repair that nothing in an exploration is a cause for.
+    Alarmed(String),
 }
 
 impl Driver {
@@ -57,7 +59,7 @@ impl Driver {
         let unknown = (0..scenario.batches.len()).find(|index| !self.known.contains_key(index));
         match unknown {
             Some(index) => Op::Store(index),
-            None if scenario.notes_taken && !self.was_probed => Op::Probe,
+            None if scenario.ends_with_probe() && !self.was_probed => Op::Probe,
             None => Op::Done,
         }
     }
@@ -90,6 +92,13 @@ impl Driver {
         self.queue.pop_front();
         match outcome {
             Outcome::StoreOpened(opened) => {
+                let is_alarming = |repair: &&Repair| match repair {
+                    Repair::Corrupt { .. } | Repair::Stray { .. } => true,
+                    Repair::TornTail { .. } | Repair::FolderEmptied => false,
+                };
+                if let Some(repair) = opened.repairs.iter().find(is_alarming) {
+                    return Told::Alarmed(format!("{repair:?}"));
+                }
                 *self = Self { is_open: true, ..Self::default() };
                 self.follow(&opened.records);
                 opened.placement.map_or(Told::Fine, |placement| self.placed(placement, scenario))
@@ -115,7 +124,7 @@ impl Driver {
             }
             Outcome::ResultsProbed { present } => {
                 self.was_probed = true;
-                if !present {
+                if !present && scenario.notes_taken {
                     self.note_taken(self.last_batch);
                 }
                 Told::Fine

@@ -87,8 +87,7 @@ pub fn l3_new_token_is_used(world: &World) -> Checked {
             let is_rotation = matches!(entry.act, Act::RotateToken { .. });
             is_rotation && within(Duration::from_millis(entry.at_ms))
         }) || world.seen.token_files.iter().any(|(other, _)| within(*other));
-        let rotations = world.seen.rotations.iter();
-        let newest = rotations.filter(|(rotated, _)| rotated <= at).next_back();
+        let newest = world.seen.rotations.iter().rfind(|(rotated, _)| rotated <= at);
         let is_current = newest.is_none_or(|(_, newest)| newest == token);
         if overtaken || !is_current || *at + allowed > world.now() {
             continue;

@@ -8,11 +8,13 @@ use everbeat_platform::{AgentMode, Fault, FaultEffect, Finish, NewDelegation, Ro
 use serde_json::{Value, json};
 
 use super::process::token_file;
-use super::{Happening, Listed, Stopping, World, fingerprint};
+use super::{Happening, Listed, Party, Stopping, World, fingerprint};
 use crate::plan::{Act, DiskTrouble, Network, OWN, foreign};
 
 impl World {
     pub(super) fn act(&mut self, act: Act) {
+        *self.seen.acts.entry(act.name()).or_default() += 1;
+        self.tell_trace(Party::Plan, act.name(), || format!("{act:?}"));
         match act {
             Act::Finish { first, count, finish } => {
                 for number in first..first.saturating_add(count) {
@@ -165,5 +167,6 @@ impl World {
 
     pub(super) fn read_results(&mut self) {
         self.files.read();
+        self.tell_trace(Party::Reader, "reads", || "the agent takes its results".into());
     }
 }

@@ -5,14 +5,15 @@ mod acts;
 mod files;
 mod process;
 mod seen;
+mod trace;
 mod wire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use everbeat_core::{
-    Action, Command, CommandId, Event, Instant, Now, Outcome, TransportFailureKind, ValidConfig,
-    WallTime, lower,
+    Action, Command, CommandId, Event, Instant, Notice, Now, Outcome, TransportFailureKind,
+    ValidConfig, WallTime, lower,
 };
 use everbeat_platform::{NewWorkspace, Options, Platform, Request as PlatformRequest, Route};
 
@@ -24,6 +25,7 @@ use files::Files;
 use process::Process;
 
 pub use seen::{Listed, Request, ResultName, Seen, Sent, Stopping, fingerprint};
+pub use trace::{Party, TRACE_VERSION, TraceHeader, TraceLine};
 
 /// Wall time at the start of every run, in Unix milliseconds.
 const WALL_START_MS: i64 = 1_775_000_000_000;
@@ -55,6 +57,8 @@ pub struct World {
     disk_slow: Duration,
     dice: Dice,
     delivered_seen: u64,
+    /// Told line by line, if asked for.
+    trace: Option<Vec<TraceLine>>,
 }
 
 #[derive(Debug)]
@@ -120,6 +124,7 @@ impl World {
             disk_slow: Duration::ZERO,
             dice: Dice::new(plan.seed),
             delivered_seen: 0,
+            trace: None,
         };
         world.furnish();
         Ok(world)
@@ -131,11 +136,36 @@ impl World {
     /// If the run does not come to its end: a busy loop.
     pub fn run(plan: &Plan) -> Result<Self, String> {
         let mut world = Self::new(plan).map_err(|error| error.to_string())?;
-        world.run_until(Duration::from_millis(plan.faults_end_ms))?;
-        world.heal();
-        let end = plan.faults_end_ms.saturating_add(plan.healed_ms);
-        world.run_until(Duration::from_millis(end))?;
+        world.play()?;
         Ok(world)
+    }
+
+    /// The same, told line by line; a run that does not end is told as far as
+    /// it went.
+    pub fn run_traced(plan: &Plan) -> (Option<Self>, Vec<TraceLine>, Result<(), String>) {
+        let mut world = match Self::new(plan) {
+            Ok(world) => world,
+            Err(error) => return (None, Vec::new(), Err(error.to_string())),
+        };
+        world.trace = Some(Vec::new());
+        let ended = world.play();
+        let lines = world.trace.take().unwrap_or_default();
+        (Some(world), lines, ended)
+    }
+
+    fn play(&mut self) -> Result<(), String> {
+        let Plan { faults_end_ms, healed_ms, .. } = self.plan;
+        self.run_until(Duration::from_millis(faults_end_ms))?;
+        self.tell_trace(Party::Plan, "healed", || "all faults are off".into());
+        self.heal();
+        self.run_until(Duration::from_millis(faults_end_ms.saturating_add(healed_ms)))
+    }
+
+    fn tell_trace(&mut self, party: Party, kind: &str, text: impl FnOnce() -> String) {
+        let at = self.now;
+        if let Some(trace) = &mut self.trace {
+            trace.push(TraceLine::new(at, party, kind, text()));
+        }
     }
 
     /// When it is now, from the start.
@@ -266,6 +296,8 @@ impl World {
         }
         self.processes += 1;
         self.seen.starts.push(self.now);
+        let number = self.processes;
+        self.tell_trace(Party::Machine, "start", || format!("process {number} starts"));
         let seed = self.dice.next_u64();
         self.files.disk.start();
         let disk = self.files.disk.clone();
@@ -278,6 +310,7 @@ impl World {
     fn kill(&mut self) {
         if self.process.take().is_some() {
             self.seen.kills.push(self.now);
+            self.tell_trace(Party::Machine, "kill", || "the process is killed".into());
             self.note_end();
             self.files.disk.kill();
             self.agenda.put(self.now + self.down, Happening::Starts);
@@ -313,10 +346,12 @@ impl World {
             self.process.as_mut().and_then(|process| process.machine.poll_notice())
         {
             self.note_leak(&format!("{notice:?}"), "a notice");
+            self.tell_trace(Party::Agent, &notice_name(&notice), || format!("{notice:?}"));
             self.seen.notices.push((self.now, notice));
         }
         if self.process.as_ref().is_some_and(|process| process.machine.is_stopped()) {
             self.process = None;
+            self.tell_trace(Party::Machine, "stop", || "the process has ended".into());
             self.files.disk.kill();
             self.note_end();
             self.agenda.put(self.now + self.down, Happening::Starts);
@@ -327,6 +362,7 @@ impl World {
         let shown = serde_json::to_string(&command).unwrap_or_default();
         self.seen.digest(&format!("{:?} {shown}", self.now));
         self.note_leak(&shown, "a recorded command");
+        self.tell_trace(Party::Agent, action_name(&command.action), || shown);
         let Some(process) = &mut self.process else {
             return;
         };
@@ -345,7 +381,9 @@ impl World {
             process.cancelled.insert(command);
         }
         if command.action.is_answered() {
+            let name = action_name(&command.action);
             let outcome = process.carry_out(command.action);
+            self.tell_trace(Party::Disk, name, || format!("{outcome:?}"));
             let ends = Happening::Ends { process: number, command: command.id, outcome };
             self.agenda.put(self.now + self.disk_slow, ends);
         }
@@ -402,6 +440,12 @@ impl World {
             let _ = self.platform.handle(self.now, wall_ms, request);
         }
         let reply = self.platform.handle(self.now, wall_ms, request);
+        self.tell_trace(Party::Platform, &reply.answer.status.to_string(), || {
+            let delivery = reply.delivery;
+            let body = String::from_utf8_lossy(&reply.answer.body);
+            let body: String = body.chars().take(200).collect();
+            format!("{} {} {delivery:?} {fate:?} {body}", request.method, request.path)
+        });
         let answered = match fate {
             Fate::AnswerLost => None,
             Fate::Reset => Some((Duration::ZERO, wire::failed(TransportFailureKind::NoAnswer))),
@@ -483,4 +527,35 @@ fn sent(action: &Action, token: u64) -> Option<Request> {
         | Action::Cancel { .. }
         | Action::RebuildClient => return None,
     })
+}
+
+/// A word for an action.
+#[must_use]
+pub fn action_name(action: &Action) -> &'static str {
+    match action {
+        Action::PostHeartbeat(_) => "beat",
+        Action::Register(_) => "register",
+        Action::FetchDelegations => "poll",
+        Action::FetchWorkspace { .. } => "lookup",
+        Action::SendSelfMessage { .. } => "self_message",
+        Action::Notify { .. } => "notify",
+        Action::OpenStore => "open_store",
+        Action::StoreBatch(_) => "store_batch",
+        Action::PlaceBatch { .. } => "place_batch",
+        Action::AppendJournal { .. } => "append_journal",
+        Action::CompactJournal { .. } => "compact_journal",
+        Action::ProbeResults => "probe_results",
+        Action::ReloadToken => "reload_token",
+        Action::SaveToken(_) => "save_token",
+        Action::SaveInboundSecret(_) => "save_inbound_secret",
+        Action::Cancel { .. } => "cancel",
+        Action::RebuildClient => "rebuild_client",
+    }
+}
+
+/// A notice's name, as it is serialised.
+#[must_use]
+pub fn notice_name(notice: &Notice) -> String {
+    let value = serde_json::to_value(notice).unwrap_or_default();
+    value.get("type").and_then(|name| name.as_str()).unwrap_or("unknown").to_owned()
 }
