@@ -29,7 +29,7 @@ fn scenario_for(fault: Fault) -> Scenario {
         Fault::NoSyncAfterCut => power_loss(3, NameLoss::Prefix),
         Fault::UnsyncedJournalTrusted => one_killed,
         Fault::CompactedUnsynced => Scenario { compacts: true, ..power_loss(1, NameLoss::Prefix) },
-        Fault::TornTailKept => crashes(1),
+        Fault::TornTailKept => Scenario { kills: 2, ..crashes(1) },
         Fault::EmptiedFolderTrusted => Scenario {
             wipes: 1,
             notes_taken: true,
