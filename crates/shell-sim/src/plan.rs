@@ -183,6 +183,25 @@ pub enum Act {
         /// Until it is started again.
         down_ms: u64,
     },
+    /// The machine loses its power: what was not synced may be gone.
+    PowerLoss {
+        /// Until the process is started again.
+        down_ms: u64,
+        /// Which changes of names survive.
+        names: Names,
+    },
+    /// The results' folder is made anew, empty.
+    WipeFolder,
+    /// Something odd stands at the results path for a while, if nothing else
+    /// does.
+    OddResults {
+        /// What.
+        what: Odd,
+        /// For so long.
+        ms: u64,
+    },
+    /// The journal's middle is overwritten while the process is down.
+    SpoilJournal,
     /// The process is asked to stop.
     Stop {
         /// Until it is started again, from its end.
@@ -245,6 +264,14 @@ impl Act {
             Self::Report { .. } => "report",
             Self::Kill { after_calls: 0, .. } => "kill",
             Self::Kill { .. } => "kill_between_calls",
+            Self::PowerLoss { names, .. } => match names {
+                Names::Prefix => "power_loss_prefix",
+                Names::Subset => "power_loss_subset",
+                Names::SubsetByName => "power_loss_by_name",
+            },
+            Self::WipeFolder => "wipe_folder",
+            Self::OddResults { .. } => "odd_results",
+            Self::SpoilJournal => "spoil_journal",
             Self::Stop { .. } => "stop",
             Self::Suspend { .. } => "suspend",
             Self::WallStep { .. } => "wall_step",
@@ -259,7 +286,7 @@ impl Act {
     }
 
     /// Every name there is, in order.
-    pub const NAMES: [&'static str; 31] = [
+    pub const NAMES: [&'static str; 36] = [
         "finish",
         "finish_foreign",
         "long_list",
@@ -282,6 +309,12 @@ impl Act {
         "report",
         "kill",
         "kill_between_calls",
+        "power_loss_prefix",
+        "power_loss_subset",
+        "power_loss_by_name",
+        "wipe_folder",
+        "odd_results",
+        "spoil_journal",
         "stop",
         "suspend",
         "wall_step",
@@ -290,8 +323,38 @@ impl Act {
         "disk_read_only",
         "disk_broken",
         "disk_slow",
-        "later_platform",
     ];
+
+    /// Whether it can undo what was durable, so that only *at least once* is
+    /// left of *exactly once*.
+    #[must_use]
+    pub const fn can_double(&self) -> bool {
+        matches!(self, Self::PowerLoss { .. } | Self::WipeFolder | Self::SpoilJournal)
+    }
+}
+
+/// Which of a folder's unsynced changes survive a power loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Names {
+    /// Some first ones, in order.
+    Prefix,
+    /// Any of them.
+    Subset,
+    /// Any of them, and a removal acts on whatever stands at the name.
+    SubsetByName,
+}
+
+/// What can stand in the results file's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Odd {
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A FIFO.
+    Fifo,
 }
 
 /// How file calls fail.

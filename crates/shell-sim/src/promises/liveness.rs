@@ -7,6 +7,7 @@ use everbeat_core::{Notice, Severity, limits};
 
 use super::messages::announcements;
 use crate::plan::{Act, Plan};
+use crate::verdict::grace;
 use crate::world::{Request, World};
 
 type Checked = Result<(), String>;
@@ -35,6 +36,25 @@ pub fn l1_beats_on_time(world: &World) -> Checked {
     Ok(())
 }
 
+/// L1 for the healed world, once the waits that were begun before are over.
+///
+/// # Errors
+/// The gap.
+pub fn l1_healed_beats_on_time(world: &World) -> Checked {
+    let from = Duration::from_millis(world.plan.faults_end_ms) + grace(world);
+    let allowed = world.config().interval + jitter(world) + ROUND_TRIP;
+    let mut last = from;
+    let beats = world.accepted_beats();
+    for at in beats.into_iter().filter(|at| *at > from).chain([world.now()]) {
+        // A rotation's refused beat is repeated at once, if a little later.
+        if at - last > allowed + Duration::from_secs(1) {
+            return Err(format!("L1: no beat between {last:?} and {at:?}"));
+        }
+        last = at;
+    }
+    Ok(())
+}
+
 /// Every finished delegation that a poll lists is stored and announced in
 /// time. To be asked of a world whose platform takes messages and whose disk
 /// works.
@@ -42,6 +62,21 @@ pub fn l1_beats_on_time(world: &World) -> Checked {
 /// # Errors
 /// The result that is late.
 pub fn l2_stored_and_announced(world: &World) -> Checked {
+    told_in_time(world, Duration::ZERO)
+}
+
+/// L2 for what is listed once the healed world has settled.
+///
+/// # Errors
+/// The result that is late.
+pub fn l2_healed_results_are_told(world: &World) -> Checked {
+    // What was held back under faults goes first: a hundred in a message, a
+    // message in a cooldown, each up to an unanswered call long.
+    let settled = Duration::from_secs(300);
+    told_in_time(world, Duration::from_millis(world.plan.faults_end_ms) + settled)
+}
+
+fn told_in_time(world: &World, since: Duration) -> Checked {
     let config = world.config();
     let stream = world.stream()?;
     let mut told: BTreeMap<_, Duration> = BTreeMap::new();
@@ -58,6 +93,9 @@ pub fn l2_stored_and_announced(world: &World) -> Checked {
     let slack = config.request_deadline() * 2 + turn + ROUND_TRIP;
     for (name, listed) in &world.seen.listed {
         let listed = listed.first;
+        if listed < since {
+            continue;
+        }
         let due = listed + twin + config.cooldown + config.interval + slack;
         if due > world.now() {
             continue;
@@ -79,9 +117,22 @@ pub fn l2_stored_and_announced(world: &World) -> Checked {
 /// # Errors
 /// The rotation that was not followed.
 pub fn l3_new_token_is_used(world: &World) -> Checked {
+    tokens_are_used(world, Duration::ZERO)?;
+    l3_refused_beats_are_repeated(world)
+}
+
+/// L3 for a rotation in the healed world.
+///
+/// # Errors
+/// The rotation that was not followed.
+pub fn l3_healed_token_is_used(world: &World) -> Checked {
+    tokens_are_used(world, Duration::from_millis(world.plan.faults_end_ms) + grace(world))
+}
+
+fn tokens_are_used(world: &World, since: Duration) -> Checked {
     let beats = world.accepted_beats();
     let allowed = world.config().interval + jitter(world) + Duration::from_secs(1) + ROUND_TRIP;
-    for (at, token) in &world.seen.token_files {
+    for (at, token) in world.seen.token_files.iter().filter(|(at, _)| *at >= since) {
         let within = |other: Duration| other > *at && other <= *at + allowed;
         let overtaken = world.plan.entries.iter().any(|entry| {
             let is_rotation = matches!(entry.act, Act::RotateToken { .. });
@@ -101,7 +152,7 @@ pub fn l3_new_token_is_used(world: &World) -> Checked {
             return Err(format!("L3: the token written at {at:?} brought no beat in time"));
         }
     }
-    l3_refused_beats_are_repeated(world)
+    Ok(())
 }
 
 /// Where the new token stands in the file at once, the refused beat is
@@ -125,6 +176,14 @@ fn l3_refused_beats_are_repeated(world: &World) -> Checked {
 pub fn l4_crashes_change_nothing(world: &World) -> Checked {
     super::safety::s4_exactly_once(world).map_err(|broken| format!("L4: {broken}"))?;
     super::safety::s3_cooldown_and_news(world).map_err(|broken| format!("L4: {broken}"))?;
+    l4_nothing_waits(world)
+}
+
+/// In the end nothing waits to be stored or told.
+///
+/// # Errors
+/// What still waits.
+pub fn l4_nothing_waits(world: &World) -> Checked {
     match world.overview() {
         Some(overview) if overview.unannounced == 0 && overview.discovered == 0 => Ok(()),
         left => Err(format!("L4: something still waits: {left:?}")),
@@ -148,6 +207,15 @@ pub fn l5_back_within_the_cap(world: &World) -> Checked {
         }
         last = at;
     }
+    l5_back_after_healing(world)
+}
+
+/// The first beat after the faults comes within the capped backoff.
+///
+/// # Errors
+/// When it came.
+pub fn l5_back_after_healing(world: &World) -> Checked {
+    let allowed = grace(world);
     let end = Duration::from_millis(world.plan.faults_end_ms);
     if world.now() < end + allowed {
         return Ok(());
@@ -166,6 +234,19 @@ pub fn l5_back_within_the_cap(world: &World) -> Checked {
 /// # Errors
 /// The stop that took too long, or what the next start found.
 pub fn l6_stops_in_time(world: &World) -> Checked {
+    l6_ends_in_time(world)?;
+    let is_damage = |notice: &Notice| {
+        matches!(notice, Notice::JournalCorrupt { .. } | Notice::JournalTorn { .. })
+    };
+    let found = world.seen.notices.iter().find(|(_, notice)| is_damage(notice));
+    found.map_or(Ok(()), |(at, notice)| Err(format!("L6: at {at:?}: {notice:?}")))
+}
+
+/// Asked to stop, the process ends within the stated time.
+///
+/// # Errors
+/// The stop that took too long.
+pub fn l6_ends_in_time(world: &World) -> Checked {
     for stopping in &world.seen.stops {
         let Some(ended) = stopping.ended else {
             if stopping.asked + limits::STOP_WITHIN < world.now() {
@@ -178,11 +259,7 @@ pub fn l6_stops_in_time(world: &World) -> Checked {
             return Err(format!("L6: asked at {:?}, it took {took:?}", stopping.asked));
         }
     }
-    let is_damage = |notice: &Notice| {
-        matches!(notice, Notice::JournalCorrupt { .. } | Notice::JournalTorn { .. })
-    };
-    let found = world.seen.notices.iter().find(|(_, notice)| is_damage(notice));
-    found.map_or(Ok(()), |(at, notice)| Err(format!("L6: at {at:?}: {notice:?}")))
+    Ok(())
 }
 
 /// After a suspend the missed beats become one, sent at once.
@@ -208,6 +285,32 @@ pub fn l7_one_beat_after_sleep(world: &World) -> Checked {
         // One for the sleep, and the next regular one may follow closely.
         if within(*wake + soon) > 2 {
             return Err(format!("L7: a burst of beats after the wake-up at {wake:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// L7 for a process that ran from before the sleep to after it.
+///
+/// # Errors
+/// The wake-up with no beat.
+pub fn l7_wakes_with_a_beat(world: &World) -> Checked {
+    let soon = limits::FIRST_BEAT_SPREAD + ROUND_TRIP;
+    let seen = &world.seen;
+    let near = |at: Duration, wake: Duration| at + soon >= wake && at <= wake + soon;
+    for wake in seen.wakes.iter().copied().filter(|wake| *wake + soon < world.now()) {
+        let started = seen.starts.iter().rfind(|start| **start <= wake).copied();
+        let mut ends = seen.kills.iter().copied().chain(seen.stops.iter().map(|stop| stop.asked));
+        let ran = started.is_some_and(|start| {
+            !near(start, wake) && !ends.any(|end| end >= start && end <= wake + soon)
+        });
+        let beat = seen.sent.iter().any(|sent| {
+            let is_beat = matches!(sent.what, Request::Beat { .. });
+            is_beat && sent.at >= wake && sent.at <= wake + soon
+        });
+        let sleeps_again = seen.wakes.iter().any(|other| *other > wake && *other < wake + soon);
+        if ran && !beat && !sleeps_again {
+            return Err(format!("L7: no beat after the wake-up at {wake:?}"));
         }
     }
     Ok(())

@@ -62,6 +62,23 @@ impl World {
                     self.files.kill_after(after_calls);
                 }
             }
+            Act::PowerLoss { down_ms, names } => {
+                self.down = Duration::from_millis(down_ms);
+                self.kill();
+                self.files.lose_power(names);
+            }
+            Act::WipeFolder => self.files.wipe_folder(),
+            Act::OddResults { what, ms } => {
+                if self.files.put_odd(what) {
+                    let at = self.now + Duration::from_millis(ms);
+                    self.agenda.put(at, Happening::OddGoes);
+                }
+            }
+            Act::SpoilJournal => {
+                if self.process.is_none() {
+                    self.files.spoil_journal();
+                }
+            }
             Act::Stop { down_ms } => {
                 if self.process.is_some() && self.asleep_until.is_none_or(|until| until <= self.now)
                 {
@@ -92,6 +109,7 @@ impl World {
         self.network = Network::GOOD;
         self.disk_slow = Duration::ZERO;
         self.files.heal();
+        self.files.remove_odd();
         self.down = Duration::ZERO;
         if self.asleep_until.take_if(|until| *until > self.now).is_some() {
             // Cut short: whether it was long enough to be noticed is not known.

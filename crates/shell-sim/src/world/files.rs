@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::ResultName;
 use super::process::{CONFIGS, FOLDER, RESULTS};
 use crate::dice::Dice;
-use crate::disk::{Call, CallKind, Reader, Thing, Verdict, VirtualDisk};
-use crate::plan::DiskTrouble;
+use crate::disk::{Call, CallKind, NameLoss, Reader, Tear, Thing, Verdict, VirtualDisk};
+use crate::plan::{DiskTrouble, Names, Odd};
 
 /// The disk, its troubles and the reader.
 pub(super) struct Files {
@@ -60,6 +60,53 @@ impl Files {
         let mut inner = self.inner.borrow_mut();
         inner.trouble = None;
         inner.dies_after = None;
+    }
+
+    pub(super) fn lose_power(&self, names: Names) {
+        let names = match names {
+            Names::Prefix => NameLoss::Prefix,
+            Names::Subset => NameLoss::Subset,
+            Names::SubsetByName => NameLoss::SubsetByName,
+        };
+        let mut inner = self.inner.borrow_mut();
+        let dice = &mut inner.dice;
+        let mut choose =
+            |options: usize| usize::try_from(dice.below(options as u64)).unwrap_or_default();
+        self.disk.lose_power(names, Tear::AnyByte, &mut choose);
+        inner.dies_after = None;
+    }
+
+    pub(super) fn wipe_folder(&self) {
+        self.disk.wipe_folder(Path::new(FOLDER));
+    }
+
+    /// Puts something odd at the results path if nothing stands there.
+    pub(super) fn put_odd(&self, what: Odd) -> bool {
+        let thing = match what {
+            Odd::Folder => Thing::Folder,
+            Odd::Link => Thing::Link,
+            Odd::Fifo => Thing::Fifo,
+        };
+        self.disk.put(Path::new(RESULTS), thing, true)
+    }
+
+    pub(super) fn remove_odd(&self) {
+        let path = Path::new(RESULTS);
+        if self.disk.exists(path) && self.disk.contents(path).is_none() {
+            self.disk.remove_by_hand(path);
+        }
+    }
+
+    /// Overwrites a byte in the middle of the journal, as a bad disk does.
+    pub(super) fn spoil_journal(&self) {
+        let path = super::process::state_dir().join("journal.jsonl");
+        if let Some(mut bytes) = self.disk.contents(&path) {
+            let middle = bytes.len() / 2;
+            if let Some(byte) = bytes.get_mut(middle) {
+                *byte = byte.wrapping_add(1);
+            }
+            self.disk.overwrite_by_hand(&path, &bytes);
+        }
     }
 
     /// The reader takes what lies there, now or between the agent's calls.

@@ -3,6 +3,7 @@
 
 mod acts;
 mod files;
+mod names;
 mod process;
 mod seen;
 mod trace;
@@ -12,8 +13,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use everbeat_core::{
-    Action, Command, CommandId, Event, Instant, Notice, Now, Outcome, TransportFailureKind,
-    ValidConfig, WallTime, lower,
+    Action, Command, CommandId, Event, Instant, Now, Outcome, TransportFailureKind, ValidConfig,
+    WallTime, lower,
 };
 use everbeat_platform::{NewWorkspace, Options, Platform, Request as PlatformRequest, Route};
 
@@ -24,6 +25,7 @@ use crate::plan::{Act, Network, OWN, Plan};
 use files::Files;
 use process::Process;
 
+pub use names::{ACTION_NAMES, NOTICE_NAMES, action_name, notice_name};
 pub use seen::{Listed, Request, ResultName, Seen, Sent, Stopping, fingerprint};
 pub use trace::{Party, TRACE_VERSION, TraceHeader, TraceLine};
 
@@ -79,6 +81,8 @@ enum Happening {
     Starts,
     /// A new token stands in the file.
     TokenFile { token: String },
+    /// What stood in the results file's place goes.
+    OddGoes,
     /// The agent's turn has come to reading its results.
     Reads,
 }
@@ -287,11 +291,16 @@ impl World {
             Happening::Starts => self.start(),
             Happening::TokenFile { token } => self.write_token(&token),
             Happening::Reads => self.read_results(),
+            Happening::OddGoes => self.files.remove_odd(),
         }
     }
 
     fn start(&mut self) {
         if self.process.is_some() {
+            return;
+        }
+        if let Some(until) = self.asleep_until.filter(|until| *until > self.now) {
+            self.agenda.put(until, Happening::Starts);
             return;
         }
         self.processes += 1;
@@ -362,6 +371,7 @@ impl World {
         let shown = serde_json::to_string(&command).unwrap_or_default();
         self.seen.digest(&format!("{:?} {shown}", self.now));
         self.note_leak(&shown, "a recorded command");
+        *self.seen.actions.entry(action_name(&command.action)).or_default() += 1;
         self.tell_trace(Party::Agent, action_name(&command.action), || shown);
         let Some(process) = &mut self.process else {
             return;
@@ -527,35 +537,4 @@ fn sent(action: &Action, token: u64) -> Option<Request> {
         | Action::Cancel { .. }
         | Action::RebuildClient => return None,
     })
-}
-
-/// A word for an action.
-#[must_use]
-pub fn action_name(action: &Action) -> &'static str {
-    match action {
-        Action::PostHeartbeat(_) => "beat",
-        Action::Register(_) => "register",
-        Action::FetchDelegations => "poll",
-        Action::FetchWorkspace { .. } => "lookup",
-        Action::SendSelfMessage { .. } => "self_message",
-        Action::Notify { .. } => "notify",
-        Action::OpenStore => "open_store",
-        Action::StoreBatch(_) => "store_batch",
-        Action::PlaceBatch { .. } => "place_batch",
-        Action::AppendJournal { .. } => "append_journal",
-        Action::CompactJournal { .. } => "compact_journal",
-        Action::ProbeResults => "probe_results",
-        Action::ReloadToken => "reload_token",
-        Action::SaveToken(_) => "save_token",
-        Action::SaveInboundSecret(_) => "save_inbound_secret",
-        Action::Cancel { .. } => "cancel",
-        Action::RebuildClient => "rebuild_client",
-    }
-}
-
-/// A notice's name, as it is serialised.
-#[must_use]
-pub fn notice_name(notice: &Notice) -> String {
-    let value = serde_json::to_value(notice).unwrap_or_default();
-    value.get("type").and_then(|name| name.as_str()).unwrap_or("unknown").to_owned()
 }

@@ -81,6 +81,8 @@ pub struct Seen {
     pub listed: BTreeMap<ResultName, Listed>,
     /// Every notice, with when.
     pub notices: Vec<(Duration, Notice)>,
+    /// How often the agent asked for what.
+    pub actions: BTreeMap<&'static str, u64>,
     /// How often the plan did what.
     pub acts: BTreeMap<&'static str, u64>,
     /// When processes started.

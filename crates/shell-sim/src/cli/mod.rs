@@ -1,0 +1,90 @@
+//! The command line of the simulator.
+
+mod run;
+mod shrinking;
+mod sweeping;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use everbeat_sim::plan::Plan;
+use everbeat_sim::{saved, swarm};
+
+/// Runs the Everbeat agent in simulated worlds and checks its promises.
+///
+/// Exit codes: 0 all promises kept, 1 a promise broken (or, with
+/// --require-coverage, something never exercised), 2 bad usage or a bad file.
+#[derive(Debug, Parser)]
+#[command(name = "everbeat-sim", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run many seeds and count.
+    Sweep(sweeping::SweepArgs),
+    /// Add up the summaries of several sweeps.
+    Merge {
+        /// Files that `sweep --summary` wrote.
+        #[arg(required = true)]
+        summaries: Vec<PathBuf>,
+        /// Write the sum here, too.
+        #[arg(long)]
+        summary: Option<PathBuf>,
+    },
+    /// Run one plan and judge it.
+    Run(run::RunArgs),
+    /// Find the shortest plan that breaks the same promise.
+    Shrink(shrinking::ShrinkArgs),
+    /// Draw one run as a page to look at in a browser.
+    Report(run::ReportArgs),
+}
+
+/// Which plan: a seed's, or one from a file.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Source {
+    /// The seed that the plan is drawn from.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// A file that holds a plan.
+    #[arg(long)]
+    plan: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Drawn {
+    #[command(flatten)]
+    source: Source,
+    /// Hours of faults in a plan that is drawn from a seed.
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=8_760))]
+    hours: u64,
+}
+
+impl Drawn {
+    fn plan(&self) -> Result<Plan, saved::SavedError> {
+        match (&self.source.plan, self.source.seed) {
+            (Some(path), _) => saved::read_plan(path),
+            (None, seed) => Ok(swarm::draw(seed.unwrap_or_default(), self.hours).1),
+        }
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let code = match cli.command {
+        Command::Sweep(args) => sweeping::sweep(&args),
+        Command::Merge { summaries, summary } => sweeping::merge(&summaries, summary.as_deref()),
+        Command::Run(args) => run::run(&args),
+        Command::Shrink(args) => shrinking::shrink(&args),
+        Command::Report(args) => run::report(&args),
+    };
+    code.unwrap_or_else(|error| {
+        eprintln!("everbeat-sim: {error}");
+        ExitCode::from(2)
+    })
+}

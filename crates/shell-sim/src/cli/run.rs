@@ -1,0 +1,117 @@
+//! `run` and `report`: one plan.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use everbeat_sim::plan::Plan;
+use everbeat_sim::verdict;
+use everbeat_sim::world::{Party, TRACE_VERSION, TraceHeader, TraceLine, World};
+
+use super::Drawn;
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    drawn: Drawn,
+    /// Write what happened here, as JSON lines.
+    #[arg(long)]
+    trace: Option<PathBuf>,
+    /// Write the plan here, to change and run it again.
+    #[arg(long)]
+    save_plan: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    #[command(flatten)]
+    drawn: Drawn,
+    /// Where the page goes.
+    #[arg(long, default_value = "everbeat-report.html")]
+    out: PathBuf,
+}
+
+/// A plan that was run with its trace.
+struct Told {
+    header: TraceHeader,
+    lines: Vec<TraceLine>,
+    broken: Vec<String>,
+    world: Option<World>,
+}
+
+fn tell(plan: &Plan) -> Told {
+    let (world, mut lines, ended) = World::run_traced(plan);
+    let broken = match (&world, ended) {
+        (Some(world), Ok(())) => verdict::judge(world),
+        (_, Err(why)) => vec![why],
+        (None, Ok(())) => Vec::new(),
+    };
+    let at_us = lines.last().map_or(0, |line| line.at_us);
+    lines.extend(broken.iter().map(|text| TraceLine {
+        at_us,
+        party: Party::Broken,
+        kind: text.split(':').next().unwrap_or("?").into(),
+        text: text.clone(),
+    }));
+    let header =
+        TraceHeader { everbeat: "trace".into(), version: TRACE_VERSION, plan: plan.clone() };
+    Told { header, lines, broken, world }
+}
+
+pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let plan = args.drawn.plan()?;
+    if let Some(path) = &args.save_plan {
+        everbeat_sim::saved::write_plan(path, &plan, "")?;
+        println!("the plan is in {}", path.display());
+    }
+    let told = tell(&plan);
+    if let Some(path) = &args.trace {
+        write_trace(path, &told)?;
+        println!("what happened is in {}", path.display());
+    }
+    if let Some(world) = &told.world {
+        let hours = world.now().as_secs_f64() / 3_600.0;
+        println!(
+            "{hours:.1} hours, {} requests, {} results, {} starts, digest {:016x}",
+            world.seen.sent.len(),
+            world.stream().map_or(0, |stream| stream.len()),
+            world.seen.starts.len(),
+            world.seen.digest,
+        );
+    }
+    Ok(verdict_of(&told.broken))
+}
+
+fn verdict_of(broken: &[String]) -> ExitCode {
+    for line in broken {
+        println!("BROKEN {line}");
+    }
+    if broken.is_empty() {
+        println!("all promises kept");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn write_trace(path: &Path, told: &Told) -> Result<(), Box<dyn Error>> {
+    let named = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = std::fs::File::create(path).map_err(named)?;
+    let mut out = std::io::BufWriter::new(file);
+    writeln!(out, "{}", serde_json::to_string(&told.header)?).map_err(named)?;
+    for line in &told.lines {
+        writeln!(out, "{}", serde_json::to_string(line)?).map_err(named)?;
+    }
+    out.flush().map_err(named)?;
+    Ok(())
+}
+
+pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let told = tell(&args.drawn.plan()?);
+    let page = everbeat_sim::report::page(&told.header, &told.lines, &told.broken);
+    std::fs::write(&args.out, page).map_err(|error| format!("{}: {error}", args.out.display()))?;
+    println!("the page is {}", args.out.display());
+    Ok(verdict_of(&told.broken))
+}

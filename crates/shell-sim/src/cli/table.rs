@@ -1,0 +1,37 @@
+//! What a sweep has seen, for people.
+
+use std::collections::BTreeMap;
+
+use everbeat_sim::sweep::Tally;
+
+/// Prints the tally; says whether it holds a violation.
+pub(super) fn print(tally: &Tally) -> bool {
+    println!();
+    println!("{:>12}  seeds", tally.seeds);
+    println!("{:>12.1}  simulated days", tally.days());
+    println!("{:>12}  requests", tally.requests);
+    println!("{:>12}  results in streams", tally.results);
+    counts("done to the worlds", &tally.acts);
+    counts("asked by the agents", &tally.actions);
+    counts("said by the agents", &tally.notices);
+    let missing = tally.not_met();
+    if !missing.is_empty() {
+        println!("\nnever exercised:\n  {}", missing.join("\n  "));
+    }
+    println!();
+    let violations: u64 = tally.violations.values().sum();
+    println!("{violations:>12}  violations");
+    for (promise, count) in &tally.violations {
+        println!("{count:>12}    {promise}");
+    }
+    violations > 0
+}
+
+fn counts(title: &str, counts: &BTreeMap<String, u64>) {
+    println!("\n{title}:");
+    let cells: Vec<String> =
+        counts.iter().map(|(name, count)| format!("{name:<24}{count:>10}")).collect();
+    for row in cells.chunks(2) {
+        println!("  {}", row.join("    "));
+    }
+}

@@ -1,0 +1,163 @@
+//! Delta debugging: the shortest plan that breaks the same promise.
+
+use crate::plan::{Act, Entry, Plan, Setup};
+use crate::sweep::run_plan;
+use crate::verdict;
+
+/// Runs at the most.
+const RUNS_MAX: u32 = 4_000;
+
+/// The first promise that a plan breaks, as its number (`S4`, `L1`, `panic`).
+#[must_use]
+pub fn broken_promise(plan: &Plan) -> Option<String> {
+    let broken = match run_plan(plan) {
+        Ok(world) => verdict::judge(&world).into_iter().next()?,
+        Err(broken) => broken,
+    };
+    broken.split(':').next().map(str::to_owned)
+}
+
+/// The shortest plan found that still breaks `promise`. `progress` hears how
+/// many entries are left after each success.
+pub fn shrink(plan: &Plan, promise: &str, mut progress: impl FnMut(usize)) -> Plan {
+    let mut shrinker = Shrinker { best: plan.clone(), promise, runs: 0 };
+    loop {
+        let before = (shrinker.best.clone(), shrinker.runs);
+        shrinker.drop_entries(&mut progress);
+        shrinker.simplify_entries();
+        shrinker.simplify_setup();
+        shrinker.shorten();
+        if shrinker.best == before.0 || shrinker.runs >= RUNS_MAX {
+            return shrinker.best;
+        }
+    }
+}
+
+struct Shrinker<'a> {
+    best: Plan,
+    promise: &'a str,
+    runs: u32,
+}
+
+impl Shrinker<'_> {
+    /// Takes `plan` if it breaks the same promise.
+    fn try_plan(&mut self, plan: Plan) -> bool {
+        if self.runs >= RUNS_MAX || plan == self.best {
+            return false;
+        }
+        self.runs += 1;
+        let breaks = broken_promise(&plan).as_deref() == Some(self.promise);
+        if breaks {
+            self.best = plan;
+        }
+        breaks
+    }
+
+    /// Halves, quarters, … single entries are left out.
+    fn drop_entries(&mut self, progress: &mut impl FnMut(usize)) {
+        let mut size = self.best.entries.len().div_ceil(2);
+        while size > 0 {
+            let mut from = 0;
+            while from < self.best.entries.len() {
+                let mut plan = self.best.clone();
+                let end = (from + size).min(plan.entries.len());
+                plan.entries.drain(from..end);
+                if self.try_plan(plan) {
+                    progress(self.best.entries.len());
+                } else {
+                    from += size;
+                }
+            }
+            size /= 2;
+        }
+    }
+
+    fn simplify_entries(&mut self) {
+        for index in 0..self.best.entries.len() {
+            for simpler in simpler_entries(&self.best.entries[index]) {
+                let mut plan = self.best.clone();
+                plan.entries[index] = simpler;
+                self.try_plan(plan);
+            }
+        }
+    }
+
+    fn simplify_setup(&mut self) {
+        let plain = Setup::default();
+        let setup = self.best.setup.clone();
+        for simpler in [
+            plain.clone(),
+            Setup { later_platform: plain.later_platform, ..setup.clone() },
+            Setup { registers: plain.registers, ..setup.clone() },
+            Setup { turn_ms: plain.turn_ms, ..setup.clone() },
+            Setup { notify: plain.notify, announce: plain.announce, ..setup.clone() },
+            Setup { interval_ms: plain.interval_ms, ..setup.clone() },
+            Setup { cooldown_ms: plain.cooldown_ms, ..setup },
+        ] {
+            let plan = Plan { setup: simpler, ..self.best.clone() };
+            self.try_plan(plan);
+        }
+    }
+
+    /// The faults end earlier, and the healed world follows sooner.
+    fn shorten(&mut self) {
+        for (numerator, denominator) in [(1, 2), (3, 4), (9, 10)] {
+            let mut plan = self.best.clone();
+            let end = plan.faults_end_ms * numerator / denominator;
+            let saved = plan.faults_end_ms - end;
+            plan.faults_end_ms = end;
+            for entry in &mut plan.entries {
+                if entry.at_ms >= self.best.faults_end_ms {
+                    entry.at_ms -= saved;
+                }
+            }
+            plan.entries.retain(|entry| {
+                entry.at_ms < end || entry.at_ms >= self.best.faults_end_ms - saved
+            });
+            self.try_plan(plan);
+        }
+    }
+}
+
+/// The same entry with smaller numbers.
+fn simpler_entries(entry: &Entry) -> Vec<Entry> {
+    let with = |act: Act| Entry { at_ms: entry.at_ms, act };
+    let mut simpler: Vec<Entry> = match &entry.act {
+        Act::Finish { first, count, finish } if *count > 1 => [1, count / 2]
+            .into_iter()
+            .map(|count| with(Act::Finish { first: *first, count, finish: finish.clone() }))
+            .collect(),
+        Act::Kill { after_calls, down_ms } => vec![
+            with(Act::Kill { after_calls: *after_calls, down_ms: 0 }),
+            with(Act::Kill { after_calls: 0, down_ms: *down_ms }),
+        ],
+        Act::Suspend { ms } => vec![with(Act::Suspend { ms: ms / 2 })],
+        Act::Outage { ms, kind } => vec![with(Act::Outage { ms: ms / 2, kind: *kind })],
+        Act::DiskSlow { ms } => vec![with(Act::DiskSlow { ms: ms / 2 })],
+        Act::Fault { route, times, effect } => vec![with(Act::Fault {
+            route: *route,
+            times: times.map(|times| times.div_ceil(2)),
+            effect: effect.clone(),
+        })],
+        Act::Finish { .. }
+        | Act::FinishForeign { .. }
+        | Act::LongList { .. }
+        | Act::HostileList { .. }
+        | Act::RotateToken { .. }
+        | Act::RevokeTokens
+        | Act::Network { .. }
+        | Act::AgentMode { .. }
+        | Act::Report { .. }
+        | Act::PowerLoss { .. }
+        | Act::WipeFolder
+        | Act::OddResults { .. }
+        | Act::SpoilJournal
+        | Act::Stop { .. }
+        | Act::WallStep { .. }
+        | Act::Read
+        | Act::DiskFails { .. } => Vec::new(),
+    };
+    let rounded = entry.at_ms - entry.at_ms % 10_000;
+    simpler.push(Entry { at_ms: rounded, act: entry.act.clone() });
+    simpler
+}
