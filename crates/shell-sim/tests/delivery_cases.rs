@@ -1,4 +1,5 @@
 //! The cases that DELIVERY lists, one by one, on the real store.
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
 
@@ -365,4 +366,16 @@ fn what_is_out_of_order_is_refused() {
     let (mut agent, _) = open(&disk_after_restart(&disk));
     failure(agent.carry_out(Action::PlaceBatch { batch: 3 }));
     failure(agent.carry_out(Action::RebuildClient));
+}
+
+#[test]
+fn what_was_taken_before_the_journal_was_lost_says_nothing_of_new_batches() {
+    let disk = new_disk();
+    let (mut agent, _) = open(&disk);
+    let records = vec![JournalRecord::Taken { through: 7 }];
+    agent.carry_out(Action::AppendJournal { records });
+    store(&mut agent, 1, &["a"]);
+    disk.wipe_folder(FOLDER.as_ref());
+    let (_, opened) = open(&disk_after_restart(&disk));
+    assert_eq!(opened.repairs, [Repair::FolderEmptied]);
 }

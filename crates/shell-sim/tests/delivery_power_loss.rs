@@ -33,3 +33,31 @@ fn s4_two_results_under_each_semantics() {
         holds(&format!("two results, {loss:?}"), &scenario);
     }
 }
+
+#[test]
+fn s4_a_power_loss_among_deaths_and_compactions() {
+    for loss in [NameLoss::Prefix, NameLoss::SubsetByName] {
+        let scenario = Scenario {
+            kills: 1,
+            reader_steps: UNLIMITED,
+            compacts: true,
+            power_loss: Some(loss),
+            ..Scenario::of_results(1)
+        };
+        holds(&format!("compaction, {loss:?}"), &scenario);
+    }
+}
+
+#[test]
+fn a_folder_made_anew_and_a_power_loss() {
+    for loss in [NameLoss::Prefix, NameLoss::SubsetByName] {
+        let scenario = Scenario {
+            wipes: 1,
+            reader_steps: 3,
+            notes_taken: true,
+            power_loss: Some(loss),
+            ..Scenario::of_results(1)
+        };
+        holds(&format!("folder emptied, {loss:?}"), &scenario);
+    }
+}

@@ -61,6 +61,17 @@ fn s4_a_foreign_writer_appends_in_one_step() {
 }
 
 #[test]
+fn s4_two_foreign_lines_among_deaths() {
+    let scenario = Scenario {
+        kills: 1,
+        reader_steps: UNLIMITED,
+        foreign_appends: 2,
+        ..Scenario::of_results(1)
+    };
+    holds("two foreign lines", &scenario);
+}
+
+#[test]
 fn s4_any_call_fails() {
     let faults = Scenario { faults: 2, ..Scenario::of_results(2) };
     holds("two faults", &faults);

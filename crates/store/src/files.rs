@@ -8,6 +8,9 @@ use crate::disk::{Access, Disk, DiskError, DiskErrorKind, Metadata};
 use crate::paths::folder_of;
 use crate::planted::{self, Fault};
 
+/// The operation of a failed sync.
+pub(crate) const SYNC: &str = "sync";
+
 /// Bytes read or copied at a time.
 pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 
@@ -78,7 +81,7 @@ pub(crate) fn sync_folder<D: Disk>(disk: &D, path: &Path) -> Result<(), FileFail
         Err(error) if matches!(error.kind, DiskErrorKind::Unsupported | DiskErrorKind::Denied) => {
             Ok(())
         }
-        other => other.at("sync", path),
+        other => other.at(SYNC, path),
     }
 }
 
@@ -207,5 +210,5 @@ pub(crate) fn cut<D: Disk>(
     if planted::active(Fault::NoSyncAfterCut) {
         return Ok(());
     }
-    disk.sync(file).at("sync", path)
+    disk.sync(file).at(SYNC, path)
 }

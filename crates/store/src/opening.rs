@@ -24,16 +24,18 @@ pub(crate) fn lock<D: Disk>(
     lock::take(disk, paths, held)
 }
 
-/// Reads and repairs journal and results file; the lock is held.
+/// Reads and repairs journal and results file; the lock is held. `is_suspect`
+/// says that a sync failed since the journal was last written as a whole.
 pub(crate) fn open<D: Disk>(
     disk: &D,
     paths: &Paths,
+    is_suspect: bool,
 ) -> Result<(Journal, OpenedStore), FileFailure> {
     let mut repairs: Vec<Repair> = Vec::new();
     // A process that died right after it made the state folder has not done
     // this.
     sync_folder(disk, folder_of(&paths.state_dir))?;
-    let (mut journal, mut records) = Journal::open(disk, paths, &mut repairs)?;
+    let (mut journal, mut records) = Journal::open(disk, paths, is_suspect, &mut repairs)?;
     records.extend(marker::open(disk, paths, &mut journal, &mut repairs)?);
     let placement = recovery::recover(disk, paths, journal.position, &mut repairs)?;
     let opened = OpenedStore { records, placement, journal_bytes: journal.length, repairs };

@@ -23,7 +23,7 @@ use everbeat_core::{FileFailure, Placement};
 
 use crate::disk::{Access, Disk, DiskError, DiskErrorKind, FileId, FileKind, Metadata};
 use crate::files::{
-    At, CopyError, Renamed, copy, cut, odd, open_own, rename_into_gap, sync_folder, write_all,
+    At, CopyError, Renamed, SYNC, copy, cut, odd, open_own, rename_into_gap, sync_folder, write_all,
 };
 use crate::marker;
 use crate::paths::{Paths, Private};
@@ -158,7 +158,7 @@ impl<'a, D: Disk> Placing<'a, D> {
         });
         let reason = match copied {
             Ok(Some(copied)) => {
-                self.disk.sync(private).at("sync", &self.private)?;
+                self.disk.sync(private).at(SYNC, &self.private)?;
                 let (id, bytes) = (found.id, copied.bytes);
                 return Ok(Step::Done(Merged { _file: file, id, bytes }));
             }

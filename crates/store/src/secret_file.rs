@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use everbeat_core::{FileFailure, Secret};
 
 use crate::disk::{Access, Disk, DiskErrorKind, FileKind};
-use crate::files::{At, make_folders, odd, sync_folder, write_temporary};
+use crate::files::{At, SYNC, make_folders, odd, sync_folder, write_temporary};
 use crate::paths::folder_of;
 
 /// Longest file that is read, in bytes: a secret and some white space.
@@ -53,7 +53,7 @@ pub fn write_secret<D: Disk>(disk: &D, path: &Path, secret: &Secret) -> Result<(
     make_folders(disk, folder_of(path))?;
     let temporary = temporary_beside(path);
     let written = write_temporary(disk, &temporary, secret.expose().as_bytes())
-        .and_then(|mut file| disk.sync(&mut file).at("sync", &temporary))
+        .and_then(|mut file| disk.sync(&mut file).at(SYNC, &temporary))
         .and_then(|()| disk.rename(&temporary, path).at("rename", &temporary));
     if let Err(failure) = written {
         // A secret does not stay about under another name.

@@ -5,14 +5,14 @@ use std::fmt;
 use everbeat_core::{Action, FileFailure, Outcome};
 
 use crate::disk::Disk;
-use crate::files::{At, odd};
+use crate::files::{At, SYNC, odd};
 use crate::journal::Journal;
 use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::placing::Placing;
 use crate::{marker, opening, store_batch};
 
-/// The files of one agent. It remembers nothing that it could not read again
+/// The files of one agent. Of them it remembers nothing that it could not read again
 /// from the disk: after any failure it must be opened anew.
 pub struct Store<D: Disk> {
     disk: D,
@@ -21,13 +21,15 @@ pub struct Store<D: Disk> {
     lock: Option<Lock<D::File>>,
     /// `None` until opened, and after a failure.
     journal: Option<Journal>,
+    /// A sync failed since the journal was last opened.
+    is_suspect: bool,
 }
 
 impl<D: Disk> Store<D> {
     /// A store that has touched nothing yet; [`Action::OpenStore`] comes
     /// first.
     pub fn new(disk: D, paths: Paths) -> Self {
-        Self { disk, paths, lock: None, journal: None }
+        Self { disk, paths, lock: None, journal: None, is_suspect: false }
     }
 
     /// Carries out one action for which [`Action::is_store`] is true; any
@@ -38,6 +40,7 @@ impl<D: Disk> Store<D> {
     pub fn carry_out(&mut self, action: Action) -> Outcome {
         self.try_to(action).unwrap_or_else(|failure| {
             self.journal = None;
+            self.is_suspect |= failure.operation == SYNC;
             Outcome::FileFailed(failure)
         })
     }
@@ -96,8 +99,9 @@ impl<D: Disk> Store<D> {
     fn open(&mut self) -> Result<Outcome, FileFailure> {
         self.journal = None;
         self.lock = Some(opening::lock(&self.disk, &self.paths, self.lock.take())?);
-        let (journal, opened) = opening::open(&self.disk, &self.paths)?;
+        let (journal, opened) = opening::open(&self.disk, &self.paths, self.is_suspect)?;
         self.journal = Some(journal);
+        self.is_suspect = false;
         Ok(Outcome::StoreOpened(opened))
     }
 
@@ -124,6 +128,7 @@ where
             paths: self.paths.clone(),
             lock: self.lock.clone(),
             journal: self.journal.clone(),
+            is_suspect: self.is_suspect,
         }
     }
 }
@@ -134,6 +139,7 @@ impl<D: Disk> fmt::Debug for Store<D> {
             .field("paths", &self.paths)
             .field("is_locked", &self.lock.is_some())
             .field("journal", &self.journal)
+            .field("is_suspect", &self.is_suspect)
             .finish_non_exhaustive()
     }
 }

@@ -14,7 +14,7 @@ use everbeat_core::planted::Fault as CoreFault;
 use everbeat_core::{Batch, FileFailure, JournalRecord, Placement};
 
 use crate::disk::Disk;
-use crate::files::{At, odd, sync_folder, write_new};
+use crate::files::{At, SYNC, odd, sync_folder, write_new};
 use crate::journal::Journal;
 use crate::paths::{Paths, Private};
 use crate::placing::Placing;
@@ -45,7 +45,7 @@ pub(crate) fn store_batch<D: Disk>(
     let mut file = write_new(disk, &path, bytes.as_bytes())?;
     let sync_late = planted::active(Fault::JournalBeforePrivateSync);
     if !sync_late {
-        disk.sync(&mut file).at("sync", &path)?;
+        disk.sync(&mut file).at(SYNC, &path)?;
     }
 
     if !planted::active(Fault::NoFolderSyncBeforeJournal) {
@@ -61,7 +61,7 @@ pub(crate) fn store_batch<D: Disk>(
     }
     journal.append(disk, paths, &[record])?;
     if sync_late {
-        disk.sync(&mut file).at("sync", &path)?;
+        disk.sync(&mut file).at(SYNC, &path)?;
     }
     drop(file);
     Ok(Stored { length, placement: placing.place_new()? })

@@ -232,10 +232,8 @@ impl World {
     /// What the driver wants next; an emptied folder shows at the latest when
     /// the agent starts again.
     pub(super) fn next(&self, scenario: &Scenario) -> Op {
-        match self.driver.next(scenario) {
-            Op::Done if self.is_wiped => Op::Open,
-            op => op,
-        }
+        let next = self.driver.next(scenario);
+        if next == Op::Done && self.is_wiped { Op::Open } else { next }
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use everbeat_core::{FileFailure, JournalRecord, Repair};
 
 use crate::disk::{Access, Disk, DiskError, DiskErrorKind, FileId, FileKind};
-use crate::files::{At, CopyError, copy, odd, sync_folder, write_all, write_temporary};
+use crate::files::{At, CopyError, SYNC, copy, odd, sync_folder, write_all, write_temporary};
 use crate::paths::Paths;
 use crate::planted::{self, Fault};
 use scan::{Header, Scan};
@@ -54,7 +54,10 @@ impl Position {
                     self.last_length = *length;
                 }
                 JournalRecord::Taken { through } => {
-                    self.taken_through = self.taken_through.max(*through);
+                    // A record from before the state folder was lost may name
+                    // batches that are still to come.
+                    let through = (*through).min(self.last_batch);
+                    self.taken_through = self.taken_through.max(through);
                 }
                 JournalRecord::Forgotten => self.forgotten_through = self.last_batch,
                 JournalRecord::Snapshot(snapshot) => {
@@ -76,7 +79,9 @@ impl Position {
 
 impl Journal {
     /// Opens the journal, or starts one; repairs it; makes durable what it
-    /// holds before anybody acts on it.
+    /// holds before anybody acts on it. `is_suspect` says that a sync failed:
+    /// the system may then take for written what never reached the disk, so
+    /// that another sync proves nothing; everything is written anew.
     ///
     /// # Errors
     /// If a call fails, or if the journal is another workspace's or another
@@ -84,6 +89,7 @@ impl Journal {
     pub(crate) fn open<D: Disk>(
         disk: &D,
         paths: &Paths,
+        is_suspect: bool,
         repairs: &mut Vec<Repair>,
     ) -> Result<(Self, Vec<JournalRecord>), FileFailure> {
         let path = paths.journal();
@@ -110,8 +116,11 @@ impl Journal {
                 disk.truncate(&mut file, length).at("cut", &path)?;
             }
         }
+        if is_suspect {
+            return Ok((Self::replace(disk, paths, &scan.records)?, scan.records));
+        }
         if !planted::active(Fault::UnsyncedJournalTrusted) {
-            disk.sync(&mut file).at("sync", &path)?;
+            disk.sync(&mut file).at(SYNC, &path)?;
             sync_folder(disk, &paths.state_dir)?;
         }
         let position = Position::of(&scan.records);
@@ -138,7 +147,7 @@ impl Journal {
         let mut bytes = Vec::new();
         push_records(&mut bytes, records).at("append to", &path)?;
         write_all(disk, &mut file, &bytes).at("append to", &path)?;
-        disk.sync(&mut file).at("sync", &path)?;
+        disk.sync(&mut file).at(SYNC, &path)?;
         self.length += bytes.len() as u64;
         self.position.follow(records);
         Ok(())
@@ -181,7 +190,7 @@ impl Journal {
             .at("write", &new)?;
         let mut file = write_temporary(disk, &new, &bytes)?;
         if !planted::active(Fault::CompactedUnsynced) {
-            disk.sync(&mut file).at("sync", &new)?;
+            disk.sync(&mut file).at(SYNC, &new)?;
         }
         drop(file);
         disk.rename(&new, &path).at("rename", &new)?;
@@ -218,7 +227,7 @@ fn copy_of_journal<D: Disk>(disk: &D, paths: &Paths) -> Result<PathBuf, FileFail
     let (mut from, _) = disk.open(&path, Access::Read).at("open", &path)?;
     let (mut to, to_path) = create_dated(disk, paths)?;
     let copied = match copy(disk, &mut from, &mut to, u64::MAX) {
-        Ok(_) => disk.sync(&mut to).at("sync", &to_path),
+        Ok(_) => disk.sync(&mut to).at(SYNC, &to_path),
         Err(CopyError::Read(error)) => Err(error).at("read", &path),
         Err(CopyError::Write(error)) => Err(error).at("write", &to_path),
     };
