@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod config_show;
+mod demo;
 mod logging;
 mod platform;
 mod run;
@@ -61,6 +62,9 @@ enum Command {
     },
     /// Serves a model of the platform, for development and tests
     Platform(platform::PlatformArgs),
+    /// Shows it all at work: an agent, a platform, trouble, and a table of what
+    /// was promised and counted
+    Demo(demo::DemoArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -100,6 +104,7 @@ pub fn main() -> ExitCode {
             config_show::show(&settings, json)
         }
         Command::Platform(args) => platform::run(&args, signals),
+        Command::Demo(args) => demo::run(&args, signals),
     }
     .into()
 }

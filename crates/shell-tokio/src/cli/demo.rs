@@ -1,0 +1,152 @@
+//! `everbeat demo`: the whole of it on one machine, in about twenty seconds.
+//!
+//! A platform is served on a real socket, an agent runs as a real process, a
+//! reader takes real files; things are broken on purpose, everything is
+//! counted, and what was promised is held against it.
+
+mod child;
+mod ledger;
+mod pulse;
+mod reader;
+mod stage;
+mod story;
+mod table;
+mod timeline;
+
+use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use self::child::Home;
+use self::stage::{Stage, Stop};
+use self::timeline::count;
+use super::signals::Signals;
+use super::{Exit, runtime};
+
+const WORKSPACE: &str = "writer";
+const INTERVAL: Duration = Duration::from_millis(600);
+const COOLDOWN: Duration = Duration::from_millis(1_500);
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  every result stands exactly once in the stream, and every promise was kept
+  1  anything else, a second signal included
+  2  wrong usage";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct DemoArgs {
+    /// Goes on with new results and new trouble until Ctrl-C
+    #[arg(long)]
+    forever: bool,
+    /// Keeps the folder with all files and the agent's log, and says where
+    #[arg(long)]
+    keep: bool,
+}
+
+pub(crate) fn run(args: &DemoArgs, signals: Signals) -> Exit {
+    let started_at = Instant::now();
+    let folder = Folder::new(args.keep);
+    let home = Home {
+        dir: folder.path.clone(),
+        workspace: WORKSPACE,
+        interval: INTERVAL,
+        cooldown: COOLDOWN,
+    };
+    let ran = runtime().and_then(|runtime| {
+        let ran = runtime.block_on(async {
+            let seed = RandomState::new().build_hasher().finish();
+            let stage = Stage::set(home, seed, started_at, signals).await?;
+            Ok(play(stage, args.forever, seed).await)
+        });
+        runtime.shutdown_background();
+        ran
+    });
+    match ran {
+        Ok(all_kept) => {
+            folder.close(!all_kept);
+            if all_kept { Exit::Done } else { Exit::Failed }
+        }
+        Err(error) => {
+            eprintln!("everbeat: the demo cannot start: {error}");
+            Exit::Failed
+        }
+    }
+}
+
+/// Tells the story, and says whether every promise was kept.
+async fn play(mut stage: Stage, forever: bool, seed: u64) -> bool {
+    story::introduce(&stage, forever);
+    let mut told = story::tell(&mut stage).await;
+    if forever && told.is_ok() {
+        told = story::go_on(&mut stage, seed).await;
+    }
+    if let Err(Stop::Asked) = told {
+        stage.timeline.chapter("Ctrl-C: what is under way is finished first (once more: at once)");
+        told = stage.wind_down().await;
+    }
+    if told.is_ok() {
+        told = story::end(&mut stage).await;
+    }
+    if let Err(Stop::Asked) = told {
+        told = stage.wind_down().await.and(stage.finish().await);
+    }
+    if let Err(Stop::Broken(why)) = told {
+        stage.books.ending.broken_off = Some(why);
+    }
+    conclude(&stage)
+}
+
+fn conclude(stage: &Stage) -> bool {
+    let (books, timeline, paint) = (&stage.books, stage.timeline, stage.timeline.paint());
+    timeline.text("");
+    timeline.text(books.table(paint).trim_end());
+    let all_kept = books.all_kept();
+    let verdict = if all_kept {
+        let ledger = &books.ledger;
+        paint.good(&format!(
+            "Every promise was kept: {} of {}, each exactly once.",
+            ledger.arrived(),
+            count(ledger.finished, "result"),
+        ))
+    } else {
+        let broken = books.rows().iter().filter(|row| !row.kept).count();
+        paint.bad(&format!("Broken: {}, see ✗ above.", count(broken, "promise")))
+    };
+    timeline.text(&format!("\n{verdict}"));
+    all_kept
+}
+
+/// Where everything lies; gone in the end.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Folder {
+    fn new(keep: bool) -> Self {
+        let name = format!("everbeat-demo-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        Self { path, keep }
+    }
+
+    /// What went wrong can be looked into.
+    fn close(mut self, went_wrong: bool) {
+        self.keep |= went_wrong;
+        if self.keep {
+            super::print(&format!("All files are kept in {}\n", self.path.display()));
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.keep {
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
