@@ -1,11 +1,113 @@
 //! One self-contained page for a traced run: lanes of time, zoom, filter,
 //! search, and the lines themselves.
+//!
+//! The page asks for nothing from anywhere, and the trace is data in it: JSON
+//! in elements that the browser neither runs nor shows.
 
-use crate::world::{TraceHeader, TraceLine};
+mod encode;
+mod said;
 
-/// Writes one self-contained page for a traced run.
+use std::fmt::Write as _;
+
+use crate::world::{Party, TraceHeader, TraceLine};
+use encode::Encoded;
+
+/// A page tells of no more lines; of a longer run it shows what lies around
+/// the first broken promise, and says what it leaves out.
+pub const LINES_MAX: usize = 300_000;
+/// A line of the page has no more characters.
+pub const TEXT_CHARS_MAX: usize = 4_000;
+
+const PAGE: &str = include_str!("report/page.html");
+const STYLE: &str = include_str!("report/page.css");
+const SCRIPTS: [&str; 5] = [
+    include_str!("report/data.js"),
+    include_str!("report/rows.js"),
+    include_str!("report/lanes.js"),
+    include_str!("report/list.js"),
+    include_str!("report/page.js"),
+];
+
+/// Writes one self-contained page for a traced run. `verdict` holds the broken
+/// promises in order; it is empty if all were kept. Each stands where it says
+/// that it was broken, or at the end of the run.
 #[must_use]
 pub fn page(header: &TraceHeader, lines: &[TraceLine], verdict: &[String]) -> String {
-    let _ = (header, lines, verdict);
-    String::new()
+    let (told, verdict) = in_order(lines, verdict);
+    let shown = window(&told);
+    let encoded = Encoded::new(header, &told[shown.clone()], &verdict, (shown.start, told.len()));
+    let mut data = format!("<script type=\"application/json\" id=\"head\">{}</script>", {
+        escaped(&encoded.head)
+    });
+    for texts in &encoded.texts {
+        let texts = escaped(texts);
+        let _ =
+            write!(data, "\n<script type=\"application/json\" class=\"texts\">{texts}</script>");
+    }
+    let title = match verdict.first() {
+        Some(broken) => format!("{} broken, seed {}", first_word(broken), header.plan.seed),
+        None => format!("kept, seed {}", header.plan.seed),
+    };
+    let script = SCRIPTS.join("\n");
+    fill(&[("title", &text(&title)), ("style", STYLE), ("data", &data), ("script", &script)])
+}
+
+/// The lines with every broken promise where it was broken.
+fn in_order(lines: &[TraceLine], verdict: &[String]) -> (Vec<TraceLine>, Vec<String>) {
+    let (broken, mut told): (Vec<TraceLine>, Vec<TraceLine>) =
+        lines.iter().cloned().partition(|line| line.party == Party::Broken);
+    let verdict = if verdict.is_empty() {
+        broken.iter().map(|line| line.text.clone()).collect()
+    } else {
+        verdict.to_vec()
+    };
+    let end_us = lines.iter().map(|line| line.at_us).max().unwrap_or_default();
+    told.extend(verdict.iter().map(|said| {
+        let noticed_us = broken.iter().find(|line| line.text == *said).map(|line| line.at_us);
+        let at_us = said::when_us(said).or(noticed_us).unwrap_or(end_us);
+        let kind = first_word(said).to_owned();
+        TraceLine { at_us, party: Party::Broken, kind, text: said.clone() }
+    }));
+    told.sort_by_key(|line| line.at_us);
+    (told, verdict)
+}
+
+/// The lines that are shown: all of them, or those around the first broken
+/// promise, or the last ones.
+fn window(lines: &[TraceLine]) -> std::ops::Range<usize> {
+    let first_broken = lines.iter().position(|line| line.party == Party::Broken);
+    let middle = first_broken.unwrap_or(lines.len());
+    let end = (middle + LINES_MAX / 4).min(lines.len());
+    let start = end.saturating_sub(LINES_MAX);
+    start..(start + LINES_MAX).min(lines.len())
+}
+
+fn first_word(said: &str) -> &str {
+    said.split([':', ' ']).next().unwrap_or_default()
+}
+
+/// JSON that no browser takes for the end of its element: `<` and the line
+/// ends of JavaScript stand in strings alone, where they may be escaped.
+fn escaped(json: &str) -> String {
+    let json = json.replace('<', "\\u003c");
+    json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+}
+
+fn text(plain: &str) -> String {
+    plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// The template with its `{{names}}` filled in; what is filled in is not
+/// looked at again.
+fn fill(parts: &[(&str, &str)]) -> String {
+    let mut filled = String::new();
+    let mut rest = PAGE;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, after) = after.split_once("}}").unwrap_or((after, ""));
+        filled.push_str(before);
+        let part = parts.iter().find(|(known, _)| *known == name);
+        filled.push_str(part.map_or("", |(_, part)| part));
+        rest = after;
+    }
+    filled + rest
 }

@@ -71,6 +71,9 @@ fn act(dice: &mut Dice, number: u32) -> Act {
         14 => Act::WallStep { ms: -3_600_000 },
         15 => Act::Stop { down_ms: ms / 5 },
         16 => fault(Some(Route::Heartbeat), FaultEffect::Hang { acts: true }),
-        _ => Act::HostileList { body: "[null,{\"delegation_id\":\"</script>\u{2028}\"}]".into(), times: 2 },
+        _ => Act::HostileList {
+            body: "[null,{\"delegation_id\":\"</script>\u{2028}\"}]".into(),
+            times: 2,
+        },
     }
 }
