@@ -9,7 +9,9 @@ use crate::command::Action;
 use crate::config::ValidConfig;
 use crate::effects::{Effects, Slot};
 use crate::event::{Outcome, Response};
-use crate::limits::{CHANGE_BEAT_GAP, FAILURES_BEFORE_REBUILD, FIRST_BEAT_SPREAD, LIVENESS_TTL};
+use crate::limits::{
+    CHANGE_BEAT_GAP, FAILURES_BEFORE_REBUILD, FIRST_BEAT_SPREAD, LIVENESS_TTL, TOKEN_WAIT,
+};
 use crate::notice::{Lane, Notice};
 use crate::outage::Outage;
 use crate::planted::{self, Fault};
@@ -35,7 +37,7 @@ pub(crate) struct AliveLane {
     refused: bool,
     /// This turn's one retry with a changed token was used.
     retried: bool,
-    /// A beat waits for the token to be read.
+    /// A beat that is due waits for the token to be read, but not for long.
     waits_for_token: bool,
     generation: u64,
     saved_inbound: Option<Secret>,
@@ -123,17 +125,16 @@ impl AliveLane {
             self.schedule_regular(config, fx);
             return;
         }
-        if self.waits_for_token {
-            return;
-        }
         if planted::active(Fault::LanesCoupled) && fx.is_busy(Slot::Poll) {
             fx.set_in(Timer::Beat, Duration::from_millis(100));
             return;
         }
+        let has_waited = core::mem::take(&mut self.waits_for_token);
         self.retried = false;
-        if self.refused && !planted::active(Fault::TokenKept) {
+        if self.refused && !has_waited && !planted::active(Fault::TokenKept) {
             self.waits_for_token = true;
-            reload_token(config, fx);
+            fx.set_in(Timer::Beat, TOKEN_WAIT.min(scale(config.interval, 1, 3)));
+            reload_token(fx);
         } else {
             self.send(config, vitals, fx);
         }
@@ -194,8 +195,7 @@ impl AliveLane {
                 self.failed(fx, answers::error_text(response.status, &response.body.0));
                 self.schedule_regular(config, fx);
                 if !self.retried && !planted::active(Fault::TokenKept) {
-                    self.waits_for_token = true;
-                    reload_token(config, fx);
+                    reload_token(fx);
                 }
                 Consequence::Refused
             }
@@ -284,7 +284,7 @@ impl AliveLane {
         fx.set_in(Timer::Beat, delay);
     }
 
-    /// The token was read, or could not be in time.
+    /// The token was read, or could not be.
     pub(crate) fn token_read(
         &mut self,
         config: &ValidConfig,
@@ -293,15 +293,9 @@ impl AliveLane {
         changed: bool,
     ) {
         let waited = core::mem::take(&mut self.waits_for_token);
-        if fx.is_busy(Slot::Beat) {
-            return;
-        }
-        let answers_refusal = self.last_sent.is_some() && !self.retried && changed;
-        let is_due = waited && !fx.timers.is_set(Timer::Beat);
-        if self.refused && answers_refusal {
-            self.retried = true;
-            self.send(config, vitals, fx);
-        } else if is_due {
+        let answers_refusal = self.refused && changed && !self.retried && self.last_sent.is_some();
+        if (waited || answers_refusal) && !fx.is_busy(Slot::Beat) {
+            self.retried |= answers_refusal;
             self.send(config, vitals, fx);
         }
     }
@@ -327,11 +321,11 @@ impl AliveLane {
     }
 }
 
-/// Asks for the token, but never keeps a beat waiting for long.
-pub(crate) fn reload_token(config: &ValidConfig, fx: &mut Effects) {
+/// Asks for the token, unless that is under way: like any file, it is waited
+/// for however long the disk takes.
+pub(crate) fn reload_token(fx: &mut Effects) {
     if !fx.is_busy(Slot::Token) {
-        let within = Duration::from_secs(1).min(scale(config.interval, 1, 3));
-        fx.start(Slot::Token, Some(within), Action::ReloadToken);
+        fx.start(Slot::Token, None, Action::ReloadToken);
     }
 }
 

@@ -16,7 +16,9 @@ use crate::config::ValidConfig;
 use crate::effects::{Effects, Slot};
 use crate::event::Outcome;
 use crate::journal::{JournalRecord, ResultKey};
-use crate::limits::{BATCH_RESULTS_MAX, RETRY_AFTER_MAX, SELF_MESSAGE_DEADLINE, UNANSWERED_MAX};
+use crate::limits::{
+    ANNOUNCED_RESULTS_MAX, RETRY_AFTER_MAX, SELF_MESSAGE_DEADLINE, UNANSWERED_MAX,
+};
 use crate::message::{self, MessageLine};
 use crate::notice::{Lane, Notice};
 use crate::outage::Outage;
@@ -65,6 +67,8 @@ struct Unanswered {
     message: Message,
     /// When it is announced again if the results still lie untaken.
     again_at: Instant,
+    /// From one try to the next at first; it doubles.
+    wait: Duration,
     tries: u32,
 }
 
@@ -102,6 +106,8 @@ impl Announcer {
         if is_first && store.memory.spoke() {
             self.not_before = self.not_before.max(fx.at().plus(config.cooldown));
         }
+        // What the folder's loss made unknown is told anew, by another message.
+        self.unanswered.retain(|unanswered| store.memory.is_announcing(&unanswered.message.id));
         let journalled: Vec<Message> = store
             .memory
             .announcing()
@@ -112,7 +118,7 @@ impl Announcer {
                 continue;
             }
             if is_first {
-                self.add_unanswered(config, store, fx, message, 0);
+                self.add_unanswered(store, fx, message, config.reannounce_after);
             } else {
                 store.append(JournalRecord::Refused { message_id: message.id });
             }
@@ -176,7 +182,7 @@ impl Announcer {
             .filter(|(_, result)| result.batch <= placed_through)
             .map(|(key, _)| key)
             .filter(|key| !is_in_message(key))
-            .take(BATCH_RESULTS_MAX)
+            .take(ANNOUNCED_RESULTS_MAX)
             .cloned()
             .collect()
     }
@@ -237,7 +243,7 @@ impl Announcer {
         let again = self.unanswered.iter().position(|unanswered| unanswered.again_at <= now);
         if let Some(unanswered) = again.and_then(|index| self.unanswered.get_mut(index)) {
             unanswered.tries = unanswered.tries.saturating_add(1);
-            let wait = config.reannounce_after.saturating_mul(1 << unanswered.tries.min(4));
+            let wait = unanswered.wait.saturating_mul(1 << unanswered.tries.min(4));
             unanswered.again_at = now.plus(wait);
             let message = unanswered.message.clone();
             fx.notice(Notice::AnnouncedAgain { message_id: message.id.clone() });
@@ -334,12 +340,17 @@ impl Announcer {
             SelfMessageAnswer::Refused { cause, retry_after_s } => {
                 self.was_refused(config, store, fx, message, cause, retry_after_s);
             }
+            SelfMessageAnswer::Doubtful { cause } => {
+                if let Some(notice) = self.outage.failed(fx.at(), cause.clone()) {
+                    fx.notice(notice);
+                }
+                fx.notice(Notice::AnnouncementRefused { message_id: message.id.clone(), cause });
+                let wait = config.cooldown.max(backoff::floor(config.interval));
+                self.wait_for_reader(store, fx, message, wait);
+            }
             SelfMessageAnswer::Unknown => {
                 fx.notice(Notice::AnnouncementUnanswered { message_id: message.id.clone() });
-                self.add_unanswered(config, store, fx, message, 0);
-                // The reader may have been quicker than the platform.
-                self.taken(store, fx);
-                store.probe();
+                self.wait_for_reader(store, fx, message, config.reannounce_after);
             }
         }
         token_refused
@@ -382,13 +393,26 @@ impl Announcer {
         }
     }
 
+    /// Whether the agent was told is for the results file to say; the reader
+    /// may have been quicker than the platform.
+    fn wait_for_reader(
+        &mut self,
+        store: &mut StoreLane,
+        fx: &mut Effects,
+        message: Message,
+        wait: Duration,
+    ) {
+        self.add_unanswered(store, fx, message, wait);
+        self.taken(store, fx);
+        store.probe();
+    }
+
     fn add_unanswered(
         &mut self,
-        config: &ValidConfig,
         store: &mut StoreLane,
         fx: &Effects,
         message: Message,
-        tries: u32,
+        wait: Duration,
     ) {
         if self.unanswered.iter().any(|unanswered| unanswered.message.id == message.id) {
             return;
@@ -398,8 +422,8 @@ impl Announcer {
         {
             settle(store, oldest.message.id);
         }
-        let again_at = fx.at().plus(config.reannounce_after);
-        self.unanswered.push_back(Unanswered { message, again_at, tries });
+        let again_at = fx.at().plus(wait);
+        self.unanswered.push_back(Unanswered { message, again_at, wait, tries: 0 });
     }
 
     /// More is known of what the reader took: that is an answer, too.
@@ -442,6 +466,8 @@ fn with_header(answer: SelfMessageAnswer, header_s: Option<u64>) -> SelfMessageA
         SelfMessageAnswer::Refused { cause, retry_after_s } => {
             SelfMessageAnswer::Refused { cause, retry_after_s: retry_after_s.or(header_s) }
         }
-        SelfMessageAnswer::Accepted | SelfMessageAnswer::Unknown => answer,
+        SelfMessageAnswer::Accepted
+        | SelfMessageAnswer::Doubtful { .. }
+        | SelfMessageAnswer::Unknown => answer,
     }
 }

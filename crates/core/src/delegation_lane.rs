@@ -86,11 +86,8 @@ impl DelegationLane {
         store: &StoreLane,
         fx: &mut Effects,
     ) {
-        if fx.is_busy(Slot::Poll) {
-            return;
-        }
         self.schedule_regular(config, alive, fx);
-        if store.is_open() && !self.settling {
+        if store.is_open() && !self.settling && !fx.is_busy(Slot::Poll) {
             self.retried = false;
             self.poll(config, fx);
         }

@@ -312,7 +312,7 @@ impl Heartbeat {
 
     fn token_refused_if(&mut self, refused: bool) {
         if refused && !planted::active(Fault::TokenKept) {
-            alive::reload_token(&self.config, &mut self.fx);
+            alive::reload_token(&mut self.fx);
         }
     }
 

@@ -26,6 +26,8 @@ pub const REMEMBERED_MAX: usize = 4_096;
 pub const AWAITED_MAX: usize = 512;
 /// Tasks that the agent can run at once.
 pub const TASKS_MAX: usize = 256;
+/// Results that one self-message speaks of, named or counted.
+pub const ANNOUNCED_RESULTS_MAX: usize = 1_000;
 /// Results named in one self-message; the rest is counted.
 pub const NAMED_RESULTS_MAX: usize = 20;
 /// Results in one user notification; the rest is counted.
@@ -64,6 +66,9 @@ pub const SELF_MESSAGE_DEADLINE: Duration = Duration::from_secs(120);
 pub const PARENT_NAME_TTL: Duration = Duration::from_secs(3_600);
 /// The first beat goes out within this of the start.
 pub const FIRST_BEAT_SPREAD: Duration = Duration::from_secs(1);
+/// A beat that is due after a refused one waits this long for the token to be
+/// read again.
+pub const TOKEN_WAIT: Duration = Duration::from_secs(1);
 /// At most one beat for a change in this time.
 pub const CHANGE_BEAT_GAP: Duration = Duration::from_secs(1);
 /// From [`Event::Stop`](crate::Event::Stop) to the end at the latest.

@@ -89,7 +89,8 @@ impl Memory {
                 }
             }
             JournalRecord::Taken { through } => {
-                self.taken_through = self.taken_through.max(*through);
+                // A journal that begins anew counts its batches from one.
+                self.taken_through = self.taken_through.max((*through).min(self.last_batch));
             }
             JournalRecord::Forgotten => self.forget_untaken(),
             JournalRecord::Awaited { delegation_id } => {
@@ -189,6 +190,10 @@ impl Memory {
     /// The unanswered self-messages.
     pub(crate) fn announcing(&self) -> impl Iterator<Item = (&String, &Vec<ResultKey>)> {
         self.announcing.iter()
+    }
+
+    pub(crate) fn is_announcing(&self, message_id: &str) -> bool {
+        self.announcing.contains_key(message_id)
     }
 
     /// Whether the reader has all these.

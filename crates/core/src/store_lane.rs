@@ -241,6 +241,10 @@ impl StoreLane {
         opened: OpenedStore,
     ) -> StoreEvent {
         self.memory = Memory::from_records(&opened.records);
+        let last_batch = self.memory.last_batch;
+        self.queue.retain(
+            |record| !matches!(record, JournalRecord::Taken { through } if *through > last_batch),
+        );
         for record in &self.queue {
             self.memory.apply(record);
         }

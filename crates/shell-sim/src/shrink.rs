@@ -103,17 +103,13 @@ impl Shrinker<'_> {
     fn shorten(&mut self) {
         for (numerator, denominator) in [(1, 2), (3, 4), (9, 10)] {
             let mut plan = self.best.clone();
-            let end = plan.faults_end_ms * numerator / denominator;
-            let saved = plan.faults_end_ms - end;
-            plan.faults_end_ms = end;
-            for entry in &mut plan.entries {
-                if entry.at_ms >= self.best.faults_end_ms {
-                    entry.at_ms -= saved;
-                }
+            let old_end = plan.faults_end_ms;
+            let end = old_end * numerator / denominator;
+            plan.entries.retain(|entry| entry.at_ms < end || entry.at_ms >= old_end);
+            for entry in plan.entries.iter_mut().filter(|entry| entry.at_ms >= old_end) {
+                entry.at_ms -= old_end - end;
             }
-            plan.entries.retain(|entry| {
-                entry.at_ms < end || entry.at_ms >= self.best.faults_end_ms - saved
-            });
+            plan.faults_end_ms = end;
             self.try_plan(plan);
         }
     }

@@ -1,12 +1,17 @@
 //! tmp
 #[path = "report/day.rs"]
 mod day;
+use everbeat_sim::report::page;
 #[test]
 fn dump() {
-    let t = std::time::Instant::now();
     let (h, lines) = day::traced(7, 24);
+    let t = std::time::Instant::now();
+    std::fs::write("/tmp/kept.html", page(&h, &lines, &[])).unwrap();
     println!("{:?} {}", t.elapsed(), lines.len());
-    let mut s = serde_json::to_string(&h).unwrap() + "\n";
-    for l in &lines { s += &(serde_json::to_string(l).unwrap() + "\n"); }
-    std::fs::write("/tmp/day.trace", s).unwrap();
+    let broken = [
+        "S3: a self-message at 30125.5s, 3s after the last".to_owned(),
+        "L2: (\"d15\", \"failed\"), listed at Listed { first: 2000s, last: 2100s }, is not stored"
+            .to_owned(),
+    ];
+    std::fs::write("/tmp/broken.html", page(&h, &lines, &broken)).unwrap();
 }

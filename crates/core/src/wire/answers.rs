@@ -70,28 +70,45 @@ pub(crate) enum SelfMessageAnswer {
     Accepted,
     /// The agent did not get it.
     Refused { cause: String, retry_after_s: Option<u64> },
+    /// Something failed behind the platform, perhaps after the agent had read
+    /// its results.
+    Doubtful { cause: String },
     /// It may have arrived.
     Unknown,
 }
 
-/// Reads an answer to a self-message. A gateway's own time-out (408, 504,
-/// 524) says no more than the core's: the platform behind it goes on.
+/// Reads an answer to a self-message.
+///
+/// A gateway's own time-out (408, 504, 524) says no more than the core's: the
+/// platform behind it goes on. A JSON-RPC error is the agent's, so it was
+/// woken. Of the other errors above 500 the platform explains a 503 and a 502
+/// in its own words; one without them tells nothing of how far it came.
 pub(crate) fn classify_self_message(status: u16, body: &[u8]) -> SelfMessageAnswer {
-    let members = object(body).unwrap_or_default();
-    let refused = |cause: String| SelfMessageAnswer::Refused {
-        cause,
-        retry_after_s: members.get("retry_after").and_then(Value::as_u64),
-    };
+    let explained = object(body);
+    let is_explained = explained.is_some();
+    let members = explained.unwrap_or_default();
     match status {
         _ if is_success(status) => match members.get("error") {
             None | Some(Value::Null) => SelfMessageAnswer::Accepted,
-            Some(_error) => refused("a JSON-RPC error of the agent".into()),
+            Some(_error) => {
+                SelfMessageAnswer::Doubtful { cause: "a JSON-RPC error of the agent".into() }
+            }
         },
         502 if members.get("delivery_confirmed") == Some(&Value::Bool(true)) => {
             SelfMessageAnswer::Accepted
         }
         408 | 504 | 524 => SelfMessageAnswer::Unknown,
-        _ => refused(error_text(status, body)),
+        503 => SelfMessageAnswer::Refused {
+            cause: error_text(status, body),
+            retry_after_s: members.get("retry_after").and_then(Value::as_u64),
+        },
+        500..=599 if !(status == 502 && is_explained) => {
+            SelfMessageAnswer::Doubtful { cause: error_text(status, body) }
+        }
+        _ => SelfMessageAnswer::Refused {
+            cause: error_text(status, body),
+            retry_after_s: members.get("retry_after").and_then(Value::as_u64),
+        },
     }
 }
 
@@ -123,7 +140,7 @@ mod tests {
     /// PROTOCOL 1.5: every answer of the endpoint.
     #[test]
     fn self_message_answers() {
-        use SelfMessageAnswer::{Accepted, Unknown};
+        use SelfMessageAnswer::{Accepted, Doubtful, Unknown};
         let busy = br#"{"busy":true,"retry_after":30}"#;
         assert_eq!(classify_self_message(200, b"{}"), Accepted);
         assert_eq!(classify_self_message(200, b"no json"), Accepted);
@@ -132,10 +149,13 @@ mod tests {
         assert_eq!(classify_self_message(504, b""), Unknown);
         let refused = |status, body: &[u8]| match classify_self_message(status, body) {
             SelfMessageAnswer::Refused { retry_after_s, .. } => retry_after_s,
-            Accepted | Unknown => panic!("{status} is not refused"),
+            Accepted | Doubtful { .. } | Unknown => panic!("{status} is not refused"),
         };
         assert_eq!(refused(503, busy), Some(30));
-        assert_eq!(refused(200, br#"{"error":{"code":-1}}"#), None);
+        let is_doubtful =
+            |status, body: &[u8]| matches!(classify_self_message(status, body), Doubtful { .. });
+        assert!(is_doubtful(200, br#"{"error":{"code":-1}}"#));
+        assert!(is_doubtful(500, b"{}") && is_doubtful(502, b"<html>"));
         assert_eq!(refused(502, br#"{"delivery_confirmed":false}"#), None);
         assert_eq!(refused(401, b""), None);
     }

@@ -80,7 +80,11 @@ fn told_in_time(world: &World, since: Duration) -> Checked {
     let config = world.config();
     let stream = world.stream()?;
     let mut told: BTreeMap<_, Duration> = BTreeMap::new();
+    let mut counted = Vec::new();
     for announcement in announcements(world) {
+        if announcement.counts_more {
+            counted.push(announcement.at);
+        }
         for name in announcement.names {
             told.entry(name).or_insert(announcement.at);
         }
@@ -103,9 +107,11 @@ fn told_in_time(world: &World, since: Duration) -> Checked {
         if !stream.contains_key(name) {
             return Err(format!("L2: {name:?}, listed at {listed:?}, is not stored"));
         }
-        match told.get(name) {
-            Some(at) if *at <= due => {}
-            late => return Err(format!("L2: {name:?}, listed at {listed:?}, told {late:?}")),
+        let is_named = told.get(name).is_some_and(|at| *at <= due);
+        let is_counted = counted.iter().any(|at| *at >= listed && *at <= due);
+        if !is_named && !is_counted {
+            let at = told.get(name);
+            return Err(format!("L2: {name:?}, listed at {listed:?}, told {at:?}"));
         }
     }
     Ok(())
@@ -277,8 +283,7 @@ pub fn l7_one_beat_after_sleep(world: &World) -> Checked {
     let soon = limits::FIRST_BEAT_SPREAD + ROUND_TRIP;
     for wake in world.seen.wakes.iter().filter(|wake| **wake + soon < world.now()) {
         let within = |end: Duration| beats.iter().filter(|at| *at >= wake && **at <= end).count();
-        let slept_again =
-            world.seen.wakes.iter().any(|other| other > wake && *other < *wake + soon);
+        let slept_again = world.seen.sleeps.iter().any(|at| at >= wake && *at <= *wake + soon);
         if within(*wake + soon) == 0 && !slept_again {
             return Err(format!("L7: no beat after the wake-up at {wake:?}"));
         }
@@ -295,7 +300,8 @@ pub fn l7_one_beat_after_sleep(world: &World) -> Checked {
 /// # Errors
 /// The wake-up with no beat.
 pub fn l7_wakes_with_a_beat(world: &World) -> Checked {
-    let soon = limits::FIRST_BEAT_SPREAD + ROUND_TRIP;
+    // A refused agent looks at its token first.
+    let soon = limits::FIRST_BEAT_SPREAD + limits::TOKEN_WAIT + ROUND_TRIP;
     let seen = &world.seen;
     let near = |at: Duration, wake: Duration| at + soon >= wake && at <= wake + soon;
     for wake in seen.wakes.iter().copied().filter(|wake| *wake + soon < world.now()) {
@@ -308,7 +314,7 @@ pub fn l7_wakes_with_a_beat(world: &World) -> Checked {
             let is_beat = matches!(sent.what, Request::Beat { .. });
             is_beat && sent.at >= wake && sent.at <= wake + soon
         });
-        let sleeps_again = seen.wakes.iter().any(|other| *other > wake && *other < wake + soon);
+        let sleeps_again = seen.sleeps.iter().any(|at| *at >= wake && *at <= wake + soon);
         if ran && !beat && !sleeps_again {
             return Err(format!("L7: no beat after the wake-up at {wake:?}"));
         }

@@ -14,6 +14,8 @@ pub struct Announcement {
     pub id: String,
     /// The results that it names.
     pub names: Vec<ResultName>,
+    /// Whether it counts more of them than it names.
+    pub counts_more: bool,
 }
 
 /// Every self-message that reached the agent, in order.
@@ -28,6 +30,7 @@ pub fn announcements(world: &World) -> Vec<Announcement> {
             at: message.at,
             id: message.message_id.clone(),
             names: named_in(&message.text),
+            counts_more: message.text.contains("\n- and "),
         })
         .collect()
 }

@@ -91,6 +91,7 @@ impl World {
                 if self.asleep_until.is_none_or(|until| until <= self.now) {
                     let until = self.now + Duration::from_millis(ms);
                     self.asleep_until = Some(until);
+                    self.seen.sleeps.push(self.now);
                     self.seen.wakes.push(until);
                 }
             }
@@ -114,6 +115,12 @@ impl World {
         if self.asleep_until.take_if(|until| *until > self.now).is_some() {
             // Cut short: whether it was long enough to be noticed is not known.
             self.seen.wakes.pop();
+        }
+        // A token that was minted and lost on its way leaves an agent without
+        // one for good: that takes a person, who provisions it anew.
+        if let Ok(token) = self.platform.rotate_token(OWN) {
+            self.seen.rotations.push((self.now, fingerprint(0, &token)));
+            self.write_token(&token);
         }
         self.agenda.put(self.now, Happening::Starts);
     }

@@ -289,7 +289,13 @@ impl World {
             }
             Happening::Ends { process, command, outcome } => self.ends(process, command, outcome),
             Happening::Starts => self.start(),
-            Happening::TokenFile { token } => self.write_token(&token),
+            Happening::TokenFile { token } => {
+                // A token that was replaced meanwhile is not provisioned.
+                let newest = self.seen.rotations.last();
+                if newest.is_some_and(|(_, newest)| *newest == fingerprint(0, &token)) {
+                    self.write_token(&token);
+                }
+            }
             Happening::Reads => self.read_results(),
             Happening::OddGoes => self.files.remove_odd(),
         }

@@ -91,6 +91,8 @@ pub struct Seen {
     pub kills: Vec<Duration>,
     /// Requests to stop.
     pub stops: Vec<Stopping>,
+    /// When the machine fell asleep.
+    pub sleeps: Vec<Duration>,
     /// When the machine woke from sleep.
     pub wakes: Vec<Duration>,
     /// When the platform rotated the token, with the new one's fingerprint.
