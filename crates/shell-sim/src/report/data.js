@@ -76,7 +76,8 @@ function clock(at, decimals) {
 // How long something takes, in one or two units.
 function span(us) {
   const units = [[DAY, "d"], [HOUR, "h"], [MINUTE, "min"], [SECOND, "s"], [1e3, "ms"], [1, "µs"]];
-  const first = units.findIndex(([size]) => us >= size);
+  // A day and a half is told in hours.
+  const first = units.findIndex(([size]) => us >= (size === DAY ? 2.5 * DAY : size));
   if (first < 0) return "0 s";
   const [size, name] = units[first];
   if (size < MINUTE) return Number((us / size).toFixed(size === SECOND ? 1 : 0)) + " " + name;

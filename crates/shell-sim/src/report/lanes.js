@@ -39,7 +39,11 @@ function hatch(colour) {
 function measure() {
   const width = lanes.clientWidth;
   const small = width < 600;
-  size = { ...size, width, left: small ? 78 : 104, row: small ? 17 : 18, gap: small ? 5 : 6 };
+  const lanesInUse = new Set(drawnRows.map((row) => row.lane)).size;
+  const gap = small ? 5 : 6;
+  // Room for the lines below, on a screen that holds all at once.
+  const fitting = Math.floor((innerHeight * .46 - size.top - lanesInUse * gap) / drawnRows.length);
+  size = { ...size, width, left: small ? 80 : 104, gap, row: small ? 17 : Math.min(20, Math.max(15, fitting)) };
   let top = size.top, lane = null;
   for (const row of drawnRows) {
     if (lane !== null && row.lane !== lane) top += size.gap;
@@ -124,11 +128,16 @@ function drawBands() {
       pen.fillStyle = paint.band;
       pen.fillRect(0, row.top - 1, size.width, rows * size.row + 2);
     }
-    pen.fillStyle = row.tone === "bad" && rowLines[row.at]?.length ? paint.bad : paint.soft;
+    pen.fillStyle = row.tone === "bad" && isInView(row) ? paint.bad : paint.soft;
     pen.textAlign = "left";
     const text = row.label;
     pen.fillText(text, 6, row.top + size.row / 2 + .5, size.left - 12);
   }
+}
+
+function isInView(row) {
+  const lines = rowLines[row.at] ?? [], place = placeFrom(lines, view.from);
+  return place < lines.length && lineAt[lines[place]] <= view.to;
 }
 
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5,
@@ -173,7 +182,7 @@ function drawProcess(row) {
     pen.globalAlpha = .35;
     pen.fillRect(left, row.top + size.row / 2 - 2, Math.max(1, right - left), 4);
     pen.globalAlpha = 1;
-    barLabel(row, left + 14, right, label, paint.soft);
+    barLabel(row, left + 12, right, label, paint.soft, true);
   }
   for (const { from, to, label } of spans.asleep) {
     if (to >= view.from && from <= view.to) bar(row, from, to, paint.asleep, paint.machine, label);
@@ -182,7 +191,7 @@ function drawProcess(row) {
 
 function bar(row, from, to, fill, edge, label) {
   const left = Math.max(xOf(from), size.left - 2), right = Math.min(xOf(to), size.width + 2);
-  const top = row.top + 2.5, high = size.row - 5, wide = Math.max(2, right - left);
+  const top = row.top + 1.5, high = size.row - 3, wide = Math.max(2, right - left);
   pen.fillStyle = paint.panel;
   pen.fillRect(left, top, wide, high);
   pen.globalAlpha = .45;
@@ -194,17 +203,18 @@ function bar(row, from, to, fill, edge, label) {
   barLabel(row, left + 4, right - 2, label, paint.ink);
 }
 
-function barLabel(row, left, right, label, colour) {
+function barLabel(row, left, right, label, colour, whole) {
   if (right - left < 30) return;
   pen.font = "11px " + paint.text;
   let text = label;
+  if (whole && pen.measureText(text).width > right - left - 4) return;
   const room = right - left - 4;
-  while (text.length > 3 && pen.measureText(text).width > room) text = text.slice(0, -4).trimEnd() + "…";
+  while (text.length > 3 && pen.measureText(text).width > room) text = text.slice(0, -2).replace(/[\s,]+$/, "") + "…";
   if (text.length <= 4 && text !== label) return;
   const wide = pen.measureText(text).width;
   pen.fillStyle = paint.panel;
   pen.globalAlpha = .85;
-  pen.fillRect(left - 1, row.top + 4, wide + 4, size.row - 8);
+  pen.fillRect(left - 1, row.top + 2, wide + 4, size.row - 4);
   pen.globalAlpha = 1;
   pen.fillStyle = colour;
   pen.textAlign = "left";
@@ -231,7 +241,9 @@ function drawLines(row) {
     const count = place - from;
     pen.fillStyle = pen.strokeStyle = paint[row.tone];
     if (count === 1) {
-      glyph(row.glyph, xOf(lineAt[lines[from]]), middle, hollow);
+      const x = xOf(lineAt[lines[from]]);
+      glyph(row.glyph, x, middle, hollow);
+      if (row.named) nameLine(lines[from], x, place < lines.length ? xOf(lineAt[lines[place]]) : size.width, middle);
     } else {
       const high = Math.min(size.row - 3, 5 + 2.2 * Math.log2(count));
       const x = xOf((number + .5) * cell) - (CELL - 1.5) / 2;
@@ -239,6 +251,17 @@ function drawLines(row) {
       else pen.fillRect(x, middle - high / 2, CELL - 1.5, high);
     }
   }
+}
+
+// Its kind beside a sign, where there is room up to the next one.
+function nameLine(line, x, next, middle) {
+  if (next - x < 40) return;
+  pen.font = "11px " + paint.text;
+  pen.textAlign = "left";
+  const text = shown(kindOf(line)).replace(/_/g, " ");
+  if (pen.measureText(text).width > next - x - 18) return;
+  pen.fillStyle = paint.soft;
+  pen.fillText(text, x + 9, middle + .5);
 }
 
 function glyph(name, x, y, hollow) {
@@ -297,7 +320,7 @@ function drawBroken() {
     pen.textAlign = "left";
     const top = drawnRows[0].top + size.row / 2 + .5;
     const wide = pen.measureText(kindOf(line)).width;
-    const after = x + 12 + wide < size.width ? x + 8 : x - 8 - wide;
+    const after = x + 16 + wide < size.width ? x + 12 : x - 12 - wide;
     pen.fillStyle = paint.bad;
     pen.fillText(kindOf(line), after, top);
   }
@@ -348,7 +371,7 @@ function drawOverview() {
   draw.fillStyle = paint.edge;
   heights.forEach((count, bin) => {
     if (!count) return;
-    const tall = 2 + 17 * Math.log1p(count) / Math.log1p(most);
+    const tall = 2 + 17 * Math.sqrt(count / most);
     draw.fillRect(size.left + bin * 2, high - tall, 1.5, tall);
   });
   draw.fillStyle = paint.plan;

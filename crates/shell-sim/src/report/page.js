@@ -186,7 +186,7 @@ function clearFilter() {
 
 function fact(name, value, more) {
   const one = element("div", more ? "more" : "");
-  one.append(element("dt", "", name), element("dd", "", value));
+  one.append(element("dt", "", name[0].toUpperCase() + name.slice(1)), element("dd", "", value));
   $("facts").append(one);
 }
 
@@ -200,7 +200,7 @@ function showSummary() {
   fact("Seed", head.seed);
   fact("Time", span(END));
   fact("Healed at", clock(healedAt, 0));
-  fact("In the plan", number(plan.entries.length));
+  fact("Plan entries", number(plan.entries.length));
   fact("Lines", number(head.total));
   fact("Starts", number(spans.process.filter((one) => one.up).length));
   for (const [name, value] of Object.entries(plan.setup)) {

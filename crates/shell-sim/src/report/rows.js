@@ -12,8 +12,8 @@ const ROWS = [
   { label: "Network", lane: "plan", tone: "plan", spans: "network" },
   { label: "Agent mode", lane: "plan", tone: "plan", spans: "agent_mode" },
   { label: "Slow disk", lane: "plan", tone: "plan", spans: "disk_slow" },
-  { label: "Results due", lane: "plan", tone: "reader", glyph: "down", takes: (p, k) => p === "plan" && DUE.includes(k) },
-  { label: "Faults, acts", lane: "plan", tone: "plan", glyph: "bolt", takes: (p) => p === "plan" },
+  { label: "Results due", lane: "plan", tone: "reader", glyph: "down", named: true, takes: (p, k) => p === "plan" && DUE.includes(k) },
+  { label: "Faults, acts", lane: "plan", tone: "plan", glyph: "bolt", named: true, takes: (p) => p === "plan" },
   { label: "Process", lane: "machine", tone: "machine", spans: "process", glyph: "flag", takes: (p) => p === "machine" },
   { label: "Beat", lane: "agent", tone: "agent", glyph: "tick", takes: (p, k) => p === "agent" && k === "beat" },
   { label: "Poll", lane: "agent", tone: "agent", glyph: "tick", takes: (p, k) => p === "agent" && k === "poll" },
@@ -21,8 +21,8 @@ const ROWS = [
   { label: "Self-message", lane: "deliveries", tone: "reader", glyph: "letter", takes: (p, k) => p === "agent" && k === "self_message" },
   { label: "User told", lane: "deliveries", tone: "reader", glyph: "letter", takes: (p, k) => p === "agent" && k === "notify" },
   { label: "File calls", lane: "disk", tone: "disk", glyph: "tick", takes: (p, k) => p === "agent" && FILE_CALLS.includes(k) },
-  { label: "Trouble told", lane: "agent", tone: "warn", glyph: "warn", takes: (p, k, m) => p === "agent" && m !== PLAIN },
-  { label: "Notice", lane: "agent", tone: "agent", glyph: "diamond", takes: (p) => p === "agent" },
+  { label: "Trouble told", lane: "agent", tone: "warn", glyph: "warn", named: true, takes: (p, k, m) => p === "agent" && m !== PLAIN },
+  { label: "Notice", lane: "agent", tone: "agent", glyph: "diamond", named: true, takes: (p) => p === "agent" },
   { label: "Answers 2xx", lane: "platform", tone: "ok", glyph: "dot", takes: (p, k, m) => p === "platform" && m === PLAIN },
   { label: "Answers 4xx", lane: "platform", tone: "warn", glyph: "warn", takes: (p, k, m) => p === "platform" && m === WARNS },
   { label: "Answers 5xx", lane: "platform", tone: "bad", glyph: "square", takes: (p, k, m) => p === "platform" && m === BAD },
@@ -77,9 +77,10 @@ for (const { at_ms, act } of plan.entries.slice().sort((a, b) => a.at_ms - b.at_
   } else if (name === "network") {
     addLasting("network", at, networkWords(what.network));
   } else if (name === "agent_mode") {
-    addLasting("agent_mode", at, what.mode === "answers" ? "" : words(what.mode));
+    const { mode = what.mode, ...more } = what.mode;
+    addLasting("agent_mode", at, mode === "answers" ? "" : [words(mode), words(more)].filter(Boolean).join(", "));
   } else if (name === "disk_slow") {
-    addLasting("disk_slow", at, what.ms ? "every call " + span(what.ms * 1e3) : "");
+    addLasting("disk_slow", at, what.ms ? span(what.ms * 1e3) + " a call" : "");
   }
 }
 
@@ -88,7 +89,7 @@ for (let line = 0, up = null; line < COUNT; line++) {
   const kind = kindOf(line), last = spans.process.at(-1);
   if (kind === "start") {
     if (last && last.to === END) last.to = lineAt[line];
-    spans.process.push({ from: lineAt[line], to: END, up: true, label: shown(textOf(line)) });
+    spans.process.push({ from: lineAt[line], to: END, up: true, label: shown(textOf(line)).replace(/ starts$/, "") });
     up = true;
   } else if ((kind === "kill" || kind === "stop") && (up || !last)) {
     if (last) last.to = lineAt[line];

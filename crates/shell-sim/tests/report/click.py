@@ -163,7 +163,6 @@ def loads(browser, url, most):
     """The load, several times: the median counts."""
     times = []
     for _ in range(5):
-        browser.open("about:blank") if False else None
         browser.open(url)
         times.append(browser.run("return Number(document.documentElement.dataset.ready)"))
     lines = browser.run("return COUNT")
