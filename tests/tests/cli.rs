@@ -219,7 +219,7 @@ fn check(scene: &Scene, how: &str, url: &str) -> (Option<i32>, String) {
 
 fn everything_in(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+    for entry in fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry")) {
         found.push(format!("{:?}", entry.path()));
         if entry.path().is_dir() {
             found.extend(everything_in(&entry.path()));

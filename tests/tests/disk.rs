@@ -236,7 +236,8 @@ fn s4_l4_the_state_folder_is_removed() {
 /// comes.
 #[test]
 fn s4_l1_what_is_odd_at_the_results_path_holds_the_results_back() {
-    let kinds: [(&str, fn(&Path)); 4] = [
+    type Put = fn(&Path);
+    let kinds: [(&str, Put); 4] = [
         ("is a folder", |path| fs::create_dir(path).unwrap()),
         ("cannot be read (Too many levels of symbolic links", |path| {
             fs::write(path.with_extension("target"), "precious").unwrap();

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 /// All files under `dir` with their bytes.
 fn files(dir: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
-    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+    for entry in fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry")) {
         let path = entry.path();
         if path.is_dir() {
             files(&path, into);
         } else {
-            into.insert(path.clone(), fs::read(&path).unwrap());
+            into.insert(path.clone(), fs::read(&path).expect("a file"));
         }
     }
 }
