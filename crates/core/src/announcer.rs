@@ -345,7 +345,7 @@ impl Announcer {
                     fx.notice(notice);
                 }
                 fx.notice(Notice::AnnouncementRefused { message_id: message.id.clone(), cause });
-                let wait = config.cooldown.max(backoff::floor(config.interval));
+                let wait = config.cooldown.max(retry_pace(config));
                 self.wait_for_reader(store, fx, message, wait);
             }
             SelfMessageAnswer::Unknown => {
@@ -380,7 +380,7 @@ impl Announcer {
             fx.notice(notice);
         }
         fx.notice(Notice::AnnouncementRefused { message_id: message.id.clone(), cause });
-        self.not_before = self.not_before.max(fx.at().plus(backoff::floor(config.interval)));
+        self.not_before = self.not_before.max(fx.at().plus(retry_pace(config)));
         if let Some(seconds) = retry_after_s {
             let wait = Duration::from_secs(seconds).min(RETRY_AFTER_MAX);
             self.not_before = self.not_before.max(fx.at().plus(wait));
@@ -451,6 +451,13 @@ impl Announcer {
         fx.abandon(Slot::Parent);
         fx.abandon(Slot::SelfMessage);
     }
+}
+
+/// What failed is tried again no faster than the hour's budget lasts, so that
+/// failures alone never use it up.
+fn retry_pace(config: &ValidConfig) -> Duration {
+    let share = HOUR / config.self_messages_per_hour_max.max(1);
+    share.max(backoff::floor(config.interval))
 }
 
 /// The results of this message are told, at once and in the journal.

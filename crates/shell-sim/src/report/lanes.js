@@ -5,7 +5,6 @@ const overview = document.getElementById("overview");
 const pen = lanes.getContext("2d");
 const overviewPen = overview.getContext("2d");
 const SPAN_MIN = 1e3;
-const CELL = 7;
 
 const view = { from: 0, to: Math.max(END, SPAN_MIN) };
 let rowLines = [];     // For each row, the lines that pass the filter.
@@ -225,7 +224,8 @@ function barLabel(row, left, right, label, colour, whole) {
 function drawLines(row) {
   const lines = rowLines[row.at];
   if (!lines?.length) return;
-  const cell = (view.to - view.from) / plotWidth() * CELL;
+  const wide = row.glyph === "tick" ? 4 : 7;
+  const cell = (view.to - view.from) / plotWidth() * wide;
   const end = placeFrom(lines, view.to + cell);
   const middle = row.top + size.row / 2;
   let place = placeFrom(lines, Math.floor(view.from / cell - 1) * cell);
@@ -246,9 +246,9 @@ function drawLines(row) {
       if (row.named) nameLine(lines[from], x, place < lines.length ? xOf(lineAt[lines[place]]) : size.width, middle);
     } else {
       const high = Math.min(size.row - 3, 5 + 2.2 * Math.log2(count));
-      const x = xOf((number + .5) * cell) - (CELL - 1.5) / 2;
-      if (hollow) pen.strokeRect(x + .5, middle - high / 2, CELL - 2.5, high);
-      else pen.fillRect(x, middle - high / 2, CELL - 1.5, high);
+      const x = xOf((number + .5) * cell) - (wide - 1.5) / 2;
+      if (hollow) pen.strokeRect(x + .5, middle - high / 2, wide - 2.5, high);
+      else pen.fillRect(x, middle - high / 2, wide - 1.5, high);
     }
   }
 }

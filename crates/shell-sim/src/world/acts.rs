@@ -89,7 +89,9 @@ impl World {
             }
             Act::Suspend { ms } => {
                 if self.asleep_until.is_none_or(|until| until <= self.now) {
-                    let until = self.now + Duration::from_millis(ms);
+                    // The healed world is awake.
+                    let heals = Duration::from_millis(self.plan.faults_end_ms);
+                    let until = (self.now + Duration::from_millis(ms)).min(heals.max(self.now));
                     self.asleep_until = Some(until);
                     self.seen.sleeps.push(self.now);
                     self.seen.wakes.push(until);
@@ -112,10 +114,6 @@ impl World {
         self.files.heal();
         self.files.remove_odd();
         self.down = Duration::ZERO;
-        if self.asleep_until.take_if(|until| *until > self.now).is_some() {
-            // Cut short: whether it was long enough to be noticed is not known.
-            self.seen.wakes.pop();
-        }
         // A token that was minted and lost on its way leaves an agent without
         // one for good: that takes a person, who provisions it anew.
         if let Ok(token) = self.platform.rotate_token(OWN) {
