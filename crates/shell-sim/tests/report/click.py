@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Clicks through a report page in headless Chromium, as a person would.
 
-    click.py PAGE.html SHOTS_FOLDER [--load-ms-max N]
+    click.py PAGE.html SHOTS_FOLDER [--load-ms-max N] [--start-only]
 
 Speaks to chromedriver by its plain HTTP protocol: nothing to install beside
 chromium and chromium-driver. Says what it measured; exits 1 at the first
@@ -392,6 +392,15 @@ def screens(url, shots):
     print(f"screens: five, none wider than its window; in {shots}")
 
 
+def clicks(browser):
+    zooms(browser)
+    drags(browser)
+    chooses(browser)
+    searches(browser, "d15")
+    follows_id(browser)
+    filters(browser)
+
+
 def main():
     page, shots = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
     most = int(sys.argv[sys.argv.index("--load-ms-max") + 1]) if "--load-ms-max" in sys.argv else 2000
@@ -400,18 +409,16 @@ def main():
     try:
         loads(browser, page.as_uri(), most)
         starts(browser)
-        zooms(browser)
-        drags(browser)
-        chooses(browser)
-        searches(browser, "d15")
-        follows_id(browser)
-        filters(browser)
+        browser.shot(shots / "start.png")
+        if "--start-only" not in sys.argv:
+            clicks(browser)
         is_data(browser)
         complaints = browser.errors()
         check(not complaints, f"the browser complains: {complaints}")
     finally:
         browser.close()
-    screens(page.as_uri(), shots)
+    if "--start-only" not in sys.argv:
+        screens(page.as_uri(), shots)
     print("all well")
 
 
