@@ -13,8 +13,10 @@ mod story;
 mod table;
 mod timeline;
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -49,7 +51,10 @@ pub(crate) struct DemoArgs {
 
 pub(crate) fn run(args: &DemoArgs, signals: Signals) -> Exit {
     let started_at = Instant::now();
-    let folder = Folder::new(args.keep);
+    let folder = match Folder::create(args.keep) {
+        Ok(folder) => folder,
+        Err(error) => return cannot_start(&error),
+    };
     let home = Home {
         dir: folder.path.clone(),
         workspace: WORKSPACE,
@@ -70,11 +75,13 @@ pub(crate) fn run(args: &DemoArgs, signals: Signals) -> Exit {
             folder.close(!all_kept);
             if all_kept { Exit::Done } else { Exit::Failed }
         }
-        Err(error) => {
-            eprintln!("everbeat: the demo cannot start: {error}");
-            Exit::Failed
-        }
+        Err(error) => cannot_start(&error),
     }
+}
+
+fn cannot_start(error: &io::Error) -> Exit {
+    eprintln!("everbeat: the demo cannot start: {error}");
+    Exit::Failed
 }
 
 /// Tells the story, and says whether every promise was kept.
@@ -97,10 +104,10 @@ async fn play(mut stage: Stage, forever: bool, seed: u64) -> bool {
     if let Err(Stop::Broken(why)) = told {
         stage.books.ending.broken_off = Some(why);
     }
-    conclude(&stage)
+    conclude(&stage, forever)
 }
 
-fn conclude(stage: &Stage) -> bool {
+fn conclude(stage: &Stage, forever: bool) -> bool {
     let (books, timeline, paint) = (&stage.books, stage.timeline, stage.timeline.paint());
     timeline.text("");
     timeline.text(books.table(paint).trim_end());
@@ -117,6 +124,10 @@ fn conclude(stage: &Stage) -> bool {
         paint.bad(&format!("Broken: {}, see ✗ above.", count(broken, "promise")))
     };
     timeline.text(&format!("\n{verdict}"));
+    if stage.was_asked && !forever {
+        timeline
+            .text("It was stopped before the story was told: what did not happen is not judged.");
+    }
     all_kept
 }
 
@@ -128,10 +139,20 @@ struct Folder {
 }
 
 impl Folder {
-    fn new(keep: bool) -> Self {
-        let name = format!("everbeat-demo-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        Self { path, keep }
+    /// A new one, for nobody else: what another demo left behind stays.
+    fn create(keep: bool) -> io::Result<Self> {
+        let base = std::env::temp_dir();
+        let mut number = 0_u32;
+        loop {
+            let path = base.join(format!("everbeat-demo-{}-{number}", std::process::id()));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(Self { path, keep }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 99 => {
+                    number += 1;
+                }
+                Err(error) => return Err(io::Error::other(format!("{}: {error}", path.display()))),
+            }
+        }
     }
 
     /// What went wrong can be looked into.

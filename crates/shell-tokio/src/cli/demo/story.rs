@@ -28,16 +28,21 @@ pub(crate) fn introduce(stage: &Stage, forever: bool) {
     let (timeline, home) = (stage.timeline, &stage.home);
     let length = if forever { "until Ctrl-C" } else { "about 20 seconds" };
     timeline.text(&timeline.paint().bold(&format!("everbeat demo, {length}")));
-    timeline.text(&format!(
-        "The agent's workspace is \"{}\". It delegates work to a peer; the platform at\n{} lists what \
-         has finished. The agent says every {} ms that it is alive,\nfetches each result, puts it \
-         into a file and wakes itself, at most every {} ms.\nA reader takes that file, at any moment. \
-         Trouble is made on purpose; all is real but the work.",
-        home.workspace,
-        stage.url(),
-        home.interval.as_millis(),
-        home.cooldown.as_millis(),
-    ));
+    let (beat, cooldown) = (home.interval.as_millis(), home.cooldown.as_millis());
+    let lines = [
+        format!(
+            "The workspace \"{}\" delegates work to a peer; what has finished, the platform",
+            home.workspace
+        ),
+        format!("at {} lists. The workspace's agent says every {beat} ms that it is", stage.url()),
+        "alive, fetches each result, puts it into a file, and wakes itself by a message, at most"
+            .into(),
+        format!(
+            "every {cooldown} ms. A reader takes that file away, at any moment. Trouble is made on"
+        ),
+        "purpose. Processes, sockets, files and signals are real; only the work is not.".into(),
+    ];
+    timeline.text(&lines.join("\n"));
 }
 
 /// The twenty seconds.
@@ -127,8 +132,7 @@ async fn outage(stage: &mut Stage, length: Duration) -> Told {
     let three = [How::Completed, How::Completed, How::Failed];
     results(stage, &three, "finishes 2 and fails at 1: the agent cannot know")?;
     stage.pause(length.saturating_sub(began.elapsed())).await?;
-    stage.end_outage(began.elapsed())?;
-    stage.timeline.say(Who::Demo, Mark::Plain, "gives the platform back");
+    stage.end_outage()?;
     stage.until_well().await?;
     stage.until_arrived().await
 }
