@@ -45,7 +45,7 @@ pub fn page(header: &TraceHeader, lines: &[TraceLine], verdict: &[String]) -> St
             write!(data, "\n<script type=\"application/json\" class=\"texts\">{texts}</script>");
     }
     let title = match verdict.first() {
-        Some(broken) => format!("{} broken, seed {}", first_word(broken), header.plan.seed),
+        Some(broken) => format!("{} broken, seed {}", promise(broken), header.plan.seed),
         None => format!("kept, seed {}", header.plan.seed),
     };
     let script = SCRIPTS.join("\n");
@@ -65,7 +65,7 @@ fn in_order(lines: &[TraceLine], verdict: &[String]) -> (Vec<TraceLine>, Vec<Str
     told.extend(verdict.iter().map(|said| {
         let noticed_us = broken.iter().find(|line| line.text == *said).map(|line| line.at_us);
         let at_us = said::when_us(said).or(noticed_us).unwrap_or(end_us);
-        let kind = first_word(said).to_owned();
+        let kind = promise(said).to_owned();
         TraceLine { at_us, party: Party::Broken, kind, text: said.clone() }
     }));
     told.sort_by_key(|line| line.at_us);
@@ -82,8 +82,11 @@ fn window(lines: &[TraceLine]) -> std::ops::Range<usize> {
     start..(start + LINES_MAX).min(lines.len())
 }
 
-fn first_word(said: &str) -> &str {
-    said.split([':', ' ']).next().unwrap_or_default()
+/// The promise's number; what has none says that the run did not come to its
+/// end.
+fn promise(said: &str) -> &str {
+    let number = said.split_once(':').map(|(number, _)| number);
+    number.filter(|number| number.len() <= 4 && !number.contains(' ')).unwrap_or("run")
 }
 
 /// JSON that no browser takes for the end of its element: `<` and the line

@@ -1,5 +1,6 @@
 //! The report page: that it asks for nothing, that a trace is data in it, that
 //! it stays small, and what a person can do with it in a browser.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "report/day.rs"]
 mod day;

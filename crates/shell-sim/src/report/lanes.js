@@ -101,7 +101,7 @@ function draw() {
   drawAxis();
   pen.save();
   pen.beginPath();
-  pen.rect(size.left, 0, plotWidth(), size.height);
+  pen.rect(size.left - 6, 0, plotWidth() + 6, size.height);
   pen.clip();
   for (const row of drawnRows) {
     if (row.spans === "process") drawProcess(row);
@@ -255,7 +255,7 @@ function drawLines(row) {
 
 // Its kind beside a sign, where there is room up to the next one.
 function nameLine(line, x, next, middle) {
-  if (next - x < 40) return;
+  if (next - x < 40 || x < size.left) return;
   pen.font = "11px " + paint.text;
   pen.textAlign = "left";
   const text = shown(kindOf(line)).replace(/_/g, " ");

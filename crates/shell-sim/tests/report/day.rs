@@ -38,7 +38,7 @@ fn plan(seed: u64, hours: u64) -> Plan {
 }
 
 fn finishes(number: u32) -> Act {
-    let finish = if number % 3 == 0 { failed(number) } else { completed(number) };
+    let finish = if number.is_multiple_of(3) { failed(number) } else { completed(number) };
     Act::Finish { first: number * 5, count: 1 + number % 4, finish }
 }
 
