@@ -261,6 +261,11 @@ pub fn l6_ends_in_time(world: &World) -> Checked {
             continue;
         };
         let took = ended - stopping.asked;
+        // A machine that sleeps stops nothing.
+        let soon = stopping.asked + limits::STOP_WITHIN;
+        if world.seen.sleeps.iter().any(|at| *at >= stopping.asked && *at <= soon) {
+            continue;
+        }
         if took > limits::STOP_WITHIN {
             return Err(format!("L6: asked at {:?}, it took {took:?}", stopping.asked));
         }
@@ -281,7 +286,7 @@ pub fn l7_one_beat_after_sleep(world: &World) -> Checked {
         .map(|sent| sent.at)
         .collect();
     let soon = limits::FIRST_BEAT_SPREAD + ROUND_TRIP;
-    for wake in world.seen.wakes.iter().filter(|wake| **wake + soon < world.now()) {
+    for wake in long_sleeps(world).iter().filter(|wake| **wake + soon < world.now()) {
         let within = |end: Duration| beats.iter().filter(|at| *at >= wake && **at <= end).count();
         let slept_again = world.seen.sleeps.iter().any(|at| at >= wake && *at <= *wake + soon);
         if within(*wake + soon) == 0 && !slept_again {
@@ -304,7 +309,7 @@ pub fn l7_wakes_with_a_beat(world: &World) -> Checked {
     let soon = limits::FIRST_BEAT_SPREAD + limits::TOKEN_WAIT + ROUND_TRIP;
     let seen = &world.seen;
     let near = |at: Duration, wake: Duration| at + soon >= wake && at <= wake + soon;
-    for wake in seen.wakes.iter().copied().filter(|wake| *wake + soon < world.now()) {
+    for wake in long_sleeps(world).into_iter().filter(|wake| *wake + soon < world.now()) {
         let started = seen.starts.iter().rfind(|start| **start <= wake).copied();
         let mut ends = seen.kills.iter().copied().chain(seen.stops.iter().map(|stop| stop.asked));
         let ran = started.is_some_and(|start| {
@@ -320,6 +325,14 @@ pub fn l7_wakes_with_a_beat(world: &World) -> Checked {
         }
     }
     Ok(())
+}
+
+/// When the machine woke from sleeps that no lateness explains.
+fn long_sleeps(world: &World) -> Vec<Duration> {
+    let long = world.config().interval * 3 + Duration::from_secs(10);
+    let seen = &world.seen;
+    let pairs = seen.sleeps.iter().zip(&seen.wakes);
+    pairs.filter(|(slept, woke)| **woke - **slept > long).map(|(_, woke)| *woke).collect()
 }
 
 /// A step of the wall clock changes nothing but timestamps.

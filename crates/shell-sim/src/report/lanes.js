@@ -42,7 +42,7 @@ function measure() {
   const gap = small ? 5 : 6;
   // Room for the lines below, on a screen that holds all at once.
   const fitting = Math.floor((innerHeight * .46 - size.top - lanesInUse * gap) / drawnRows.length);
-  size = { ...size, width, left: small ? 80 : 104, gap, row: small ? 17 : Math.min(20, Math.max(15, fitting)) };
+  size = { ...size, width, left: small ? 90 : 108, gap, row: small ? 17 : Math.min(20, Math.max(15, fitting)) };
   let top = size.top, lane = null;
   for (const row of drawnRows) {
     if (lane !== null && row.lane !== lane) top += size.gap;
@@ -130,7 +130,7 @@ function drawBands() {
     pen.fillStyle = row.tone === "bad" && isInView(row) ? paint.bad : paint.soft;
     pen.textAlign = "left";
     const text = row.label;
-    pen.fillText(text, 6, row.top + size.row / 2 + .5, size.left - 12);
+    pen.fillText(text, 6, row.top + size.row / 2 + .5, size.left - 16);
   }
 }
 

@@ -59,6 +59,7 @@ pub struct World {
     disk_slow: Duration,
     dice: Dice,
     delivered_seen: u64,
+    beats_seen: u64,
     /// Told line by line, if asked for.
     trace: Option<Vec<TraceLine>>,
 }
@@ -128,6 +129,7 @@ impl World {
             disk_slow: Duration::ZERO,
             dice: Dice::new(plan.seed),
             delivered_seen: 0,
+            beats_seen: 0,
             trace: None,
         };
         world.furnish();
@@ -266,7 +268,9 @@ impl World {
     }
 
     fn note_leak(&mut self, shown: &str, place: &str) {
-        if self.secrets().iter().any(|secret| shown.contains(secret.as_str())) {
+        let inbound = self.platform.inbound_secret(OWN);
+        let mut secrets = self.seen.secrets.iter().map(String::as_str).chain(inbound);
+        if secrets.any(|secret| shown.contains(secret)) {
             self.seen.leaks.push(format!("{place} shows a secret at {:?}", self.now));
         }
     }
@@ -375,7 +379,7 @@ impl World {
 
     fn begin(&mut self, command: Command) {
         let shown = serde_json::to_string(&command).unwrap_or_default();
-        self.seen.digest(&format!("{:?} {shown}", self.now));
+        self.seen.digest(self.now, &shown);
         self.note_leak(&shown, "a recorded command");
         *self.seen.actions.entry(action_name(&command.action)).or_default() += 1;
         self.tell_trace(Party::Agent, action_name(&command.action), || shown);
@@ -505,13 +509,14 @@ impl World {
             }
         }
         self.delivered_seen = workspace.delivered.total();
+        self.seen.accepted_beats.extend(workspace.beats.since(self.beats_seen).map(|beat| beat.at));
+        self.beats_seen = workspace.beats.total();
     }
 
     /// Beats that the platform accepted, as the platform has them.
     #[must_use]
     pub fn accepted_beats(&self) -> Vec<Duration> {
-        let workspace = self.platform.workspace(OWN);
-        workspace.map(|own| own.beats.iter().map(|beat| beat.at).collect()).unwrap_or_default()
+        self.seen.accepted_beats.clone()
     }
 
     /// How many requests of a route the platform got.

@@ -110,9 +110,18 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Takes `text` into the digest.
-    pub(crate) fn digest(&mut self, text: &str) {
-        self.digest = fingerprint(self.digest, text);
+    /// Takes what was asked for, and when, into the digest.
+    pub(crate) fn digest(&mut self, at: Duration, text: &str) {
+        let mix =
+            |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+        let nanos = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        let mut hash = mix(self.digest, nanos);
+        for chunk in text.as_bytes().chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            hash = mix(hash, u64::from_le_bytes(word));
+        }
+        self.digest = hash;
     }
 }
 
