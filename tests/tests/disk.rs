@@ -159,7 +159,8 @@ fn l1_a_state_folder_that_cannot_be_made_never_stops_the_beats() {
     reader.finish().assert_exactly_once(["d-0001"]);
 }
 
-/// A folder that is read-only: by its mode, for root by a mount.
+/// A folder that is read-only with all its files: by their modes, for root by
+/// a mount.
 struct ReadOnly {
     folder: PathBuf,
     mount: Option<Tmpfs>,
@@ -167,12 +168,10 @@ struct ReadOnly {
 
 impl ReadOnly {
     fn make(folder: &Path) -> Option<Self> {
-        let mount = if is_root() {
-            Some(Tmpfs::read_only(folder)?)
-        } else {
-            fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).ok()?;
-            None
-        };
+        let mount = if is_root() { Some(Tmpfs::read_only(folder)?) } else { None };
+        if mount.is_none() {
+            set_modes(folder, 0o555, 0o400);
+        }
         Some(Self { folder: folder.into(), mount })
     }
 }
@@ -180,9 +179,18 @@ impl ReadOnly {
 impl Drop for ReadOnly {
     fn drop(&mut self) {
         if self.mount.is_none() {
-            let _ = fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700));
+            set_modes(&self.folder, 0o700, 0o600);
         }
     }
+}
+
+/// The modes of a folder and of the files in it, as far as they can be set.
+fn set_modes(folder: &Path, folders: u32, files: u32) {
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let _ = set(&entry.path(), files);
+    }
+    let _ = set(folder, folders);
 }
 
 /// S4: the state folder is moved away and comes back: what is in the journal
