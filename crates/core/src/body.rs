@@ -67,17 +67,31 @@ fn redact(text: &str) -> String {
     for member in SECRET_MEMBERS {
         let mut from = 0;
         while let Some(found) = out[from..].find(member) {
-            let value = from + found + member.len();
-            let Some((start, end)) = string_after_colon(&out, value) else {
-                from = value;
+            let after = from + found + member.len();
+            let Some((start, end)) = string_after_colon(&out, after) else {
+                from = after;
                 continue;
             };
-            let mark = alloc::format!("redacted-{:08x}", fingerprint(&out[start..end]));
+            let value = &out[start..end];
+            if is_mark(value) {
+                from = end;
+                continue;
+            }
+            let mark = alloc::format!("redacted-{:08x}", fingerprint(value));
             out.replace_range(start..end, &mark);
             from = start + mark.len();
         }
     }
     out
+}
+
+/// Whether a value is a fingerprint already: a record that is read and written
+/// again stays what it was.
+fn is_mark(value: &str) -> bool {
+    let digits = value.strip_prefix("redacted-");
+    digits.is_some_and(|digits| {
+        digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
 }
 
 /// The inside of the JSON string that follows a colon at or after `at`.

@@ -96,10 +96,10 @@ pub enum Action {
     ReloadToken,
     /// Write the bearer token (atomically, 0600) and use it. Answered by
     /// `SecretSaved` or `FileFailed`.
-    SaveToken(Secret),
+    SaveToken(#[serde(with = "lone_secret")] Secret),
     /// Write the platform's inbound secret (atomically, 0600). Answered by
     /// `SecretSaved` or `FileFailed`.
-    SaveInboundSecret(Secret),
+    SaveInboundSecret(#[serde(with = "lone_secret")] Secret),
 
     /// Stop working on `command`, if that is still possible. No answer.
     Cancel {
@@ -143,4 +143,25 @@ pub struct Batch {
     pub lines: Vec<String>,
     /// What the journal remembers of them, in the same order.
     pub results: Vec<StoredResult>,
+}
+
+/// A secret that is all of a command's payload: beside the command's tag there
+/// is only room for members.
+mod lone_secret {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::secret::Secret;
+
+    #[derive(Serialize, Deserialize)]
+    struct Lone<S> {
+        secret: S,
+    }
+
+    pub(super) fn serialize<S: Serializer>(secret: &Secret, to: S) -> Result<S::Ok, S::Error> {
+        Lone { secret }.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
+        Lone::deserialize(from).map(|lone: Lone<Secret>| lone.secret)
+    }
 }

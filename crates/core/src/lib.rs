@@ -101,6 +101,7 @@ mod outage;
 mod parent;
 #[doc(hidden)]
 pub mod planted;
+mod record;
 mod registration;
 mod secret;
 mod store_lane;
@@ -126,6 +127,7 @@ pub use journal::{
     Untold,
 };
 pub use notice::{Lane, Notice, Severity};
+pub use record::{RECORD_VERSION, RecordHeader, RecordLine};
 pub use secret::Secret;
 pub use time::{Instant, Now, WallTime};
 pub use vitals::{Report, RuntimeMetadata};

@@ -15,7 +15,7 @@ pub use crate::wire::heartbeat::RuntimeMetadata;
 
 /// One thing that the agent says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "report", rename_all = "snake_case")]
 pub enum Report {
     /// A task began, or its title changed. Beats soon.
     TaskStarted {

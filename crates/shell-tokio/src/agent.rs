@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everbeat_core::{
-    FileFailureKind, Heartbeat, Instant, Outcome, Overview, Report, Secret, ValidConfig,
+    FileFailureKind, Heartbeat, Instant, Outcome, Overview, RecordHeader, Report, Secret,
+    ValidConfig,
 };
 use everbeat_store::Paths;
 use tokio::sync::{mpsc, watch};
@@ -19,6 +20,7 @@ use crate::driver::{Driver, Input, Machine};
 use crate::effects::{Context, Shared};
 use crate::files::{Stores, Worker};
 use crate::log::Places;
+use crate::record::Recorder;
 use crate::token::Token;
 
 /// How long a start waits for the lock and the token. A file system that
@@ -42,6 +44,9 @@ pub struct AgentConfig {
     /// the file's where `configs_dir` is exactly `/configs`, before it
     /// elsewhere.
     pub environment_token: Option<Secret>,
+    /// Where the machine's history is recorded for a replay in the simulator;
+    /// it holds no secret, but the peers' words.
+    pub record: Option<PathBuf>,
 }
 
 impl AgentConfig {
@@ -52,7 +57,7 @@ impl AgentConfig {
         let configs_dir = configs_dir.into();
         let state_dir = configs_dir.join("everbeat");
         let results_file = PathBuf::from("/tmp/delegation_results.jsonl");
-        Self { core, configs_dir, state_dir, results_file, environment_token: None }
+        Self { core, configs_dir, state_dir, results_file, environment_token: None, record: None }
     }
 
     /// The file that holds the bearer token.
@@ -76,6 +81,9 @@ pub enum SpawnError {
     /// The HTTP client could not be made.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The record's file could not be made.
+    #[error("the record cannot be begun: {0}")]
+    Record(String),
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     Thread(#[source] io::Error),
@@ -125,7 +133,7 @@ impl Agent {
         let mut machines = Vec::with_capacity(configs.len());
         let mut handles = Vec::with_capacity(configs.len());
         for (index, config) in configs.into_iter().enumerate() {
-            let machine = machine(&shared, clock, index, config, within).await;
+            let machine = machine(&shared, clock, index, config, within).await?;
             let reporter = Reporter { index, inputs: sender.clone() };
             handles.push(AgentHandle { reporter, overview: machine.overview.subscribe(), clock });
             machines.push(machine);
@@ -239,10 +247,14 @@ async fn machine(
     index: usize,
     config: AgentConfig,
     within: tokio::time::Instant,
-) -> Machine {
+) -> Result<Machine, SpawnError> {
     let token = Arc::new(Token::new(config.token_file(), config.environment_token));
     load(shared, &token, within).await;
-    let heartbeat = Heartbeat::new(config.core.clone(), seed(), clock.now());
+    let (seed, now) = (seed(), clock.now());
+    let header = || RecordHeader::new((*config.core).clone(), seed, now);
+    let record = config.record.as_ref().map(|path| Recorder::begin(path, &header()));
+    let record = record.transpose().map_err(SpawnError::Record)?;
+    let heartbeat = Heartbeat::new(config.core.clone(), seed, now);
     let places = Places {
         workspace_id: config.core.workspace_id.clone(),
         platform_url: config.core.platform_url.clone(),
@@ -257,13 +269,14 @@ async fn machine(
         token,
         inbound_secret_file: config.configs_dir.join(".platform_inbound_secret"),
     };
-    Machine {
+    Ok(Machine {
+        record,
         overview: watch::Sender::new(heartbeat.overview()),
         heartbeat,
         context: Arc::new(context),
         places,
         running: Vec::new(),
-    }
+    })
 }
 
 /// Reads the token before the first request; without one it goes out bare,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everbeat_core::{
-    Action, Command, CommandId, Event, Heartbeat, Instant, Outcome, Overview, Report,
+    Action, Command, CommandId, Event, Heartbeat, Instant, Outcome, Overview, RecordLine, Report,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
@@ -17,6 +17,7 @@ use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use crate::clock::Clock;
 use crate::effects::Context;
 use crate::log::{self, Places};
+use crate::record::Recorder;
 
 /// The timer's own clock stands still while the machine sleeps: looking this
 /// often makes a suspend show soon after its end.
@@ -49,6 +50,8 @@ pub(crate) struct Machine {
     pub(crate) context: Arc<Context>,
     pub(crate) places: Places,
     pub(crate) overview: watch::Sender<Overview>,
+    /// Where its history goes, if it is recorded.
+    pub(crate) record: Option<Recorder>,
     /// Effects under way: at most one of each kind.
     pub(crate) running: Vec<(CommandId, AbortHandle)>,
 }
@@ -119,7 +122,11 @@ impl Driver {
 
     fn feed(&mut self, index: usize, event: Event) {
         if let Some(machine) = self.machines.get_mut(index) {
-            machine.heartbeat.handle(self.clock.now(), event);
+            let now = self.clock.now();
+            if let Some(record) = &mut machine.record {
+                record.take(|| RecordLine::Event { now, event: event.clone() });
+            }
+            machine.heartbeat.handle(now, event);
             self.pump(index);
         }
     }
@@ -130,11 +137,17 @@ impl Driver {
         let mut taken = 0;
         while taken < TAKEN_PER_TURN_MAX {
             let Some(command) = machine.heartbeat.poll_command() else { break };
+            if let Some(record) = &mut machine.record {
+                record.take(|| RecordLine::Command(command.clone()));
+            }
             machine.start(index, command, &mut self.effects, &mut self.flights);
             taken += 1;
         }
         while taken < TAKEN_PER_TURN_MAX {
             let Some(notice) = machine.heartbeat.poll_notice() else { break };
+            if let Some(record) = &mut machine.record {
+                record.take(|| RecordLine::Notice(notice.clone()));
+            }
             log::tell(&machine.places, &notice);
             taken += 1;
         }

@@ -34,6 +34,7 @@ mod driver;
 mod effects;
 mod files;
 mod log;
+mod record;
 #[cfg(feature = "cli")]
 pub mod serve;
 #[cfg(feature = "cli")]

@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use everbeat_core::{
     Action, Body, Command, CommandId, Config, Deliver, Event, FileFailure, FileFailureKind,
     Heartbeat, Instant, Notice, Notify, Now, OpenedStore, Outcome, Placement, Report, Response,
@@ -140,6 +143,7 @@ impl Run {
         if let Event::Completed { id, .. } = &event {
             self.in_flight.retain(|flying| flying.id != *id);
         }
+        self.check_recordable(&event);
         let said = format!("{event:?}");
         self.latest = self.latest.max(self.now.monotonic);
         self.machine.handle(self.now, event);
@@ -240,7 +244,18 @@ impl Run {
         }
     }
 
+    /// A record gives back what went into it.
+    fn check_recordable<T: Serialize + DeserializeOwned>(&mut self, value: &T) {
+        let text = serde_json::to_string(value).unwrap_or_default();
+        let again = serde_json::from_str::<T>(&text).ok();
+        let again = again.and_then(|again| serde_json::to_string(&again).ok());
+        if again.as_deref() != Some(text.as_str()) {
+            self.broken = Some(format!("S8: it cannot be recorded: {text}, again {again:?}"));
+        }
+    }
+
     fn look_at(&mut self, command: &Command) {
+        self.check_recordable(command);
         let shown = serde_json::to_string(command).unwrap_or_default();
         if shown.contains(SECRET) || format!("{command:?}").contains(SECRET) {
             self.broken = Some("S7: a command shows a secret".into());

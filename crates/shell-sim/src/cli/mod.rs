@@ -1,5 +1,6 @@
 //! The command line of the simulator.
 
+mod replaying;
 mod run;
 mod shrinking;
 mod sweeping;
@@ -42,6 +43,11 @@ enum Command {
     Shrink(shrinking::ShrinkArgs),
     /// Draw one run as a page to look at in a browser.
     Report(run::ReportArgs),
+    /// Run a history again that `everbeat run --record` wrote, and compare.
+    Replay {
+        /// The record.
+        record: PathBuf,
+    },
 }
 
 /// Which plan: a seed's, or one from a file.
@@ -82,6 +88,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Shrink(args) => shrinking::shrink(&args),
         Command::Report(args) => run::report(&args),
+        Command::Replay { record } => replaying::replay(&record),
     };
     code.unwrap_or_else(|error| {
         eprintln!("everbeat-sim: {error}");

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use everbeat_core::{
-    Action, Command, CommandId, Event, Instant, Now, Outcome, TransportFailureKind, ValidConfig,
-    WallTime, lower,
+    Action, Body, Command, CommandId, Event, Instant, Now, Outcome, TransportFailureKind,
+    ValidConfig, WallTime, lower,
 };
 use everbeat_platform::{NewWorkspace, Options, Platform, Request as PlatformRequest, Route};
 
@@ -462,8 +462,9 @@ impl World {
         let reply = self.platform.handle(self.now, wall_ms, request);
         self.tell_trace(Party::Platform, &reply.answer.status.to_string(), || {
             let delivery = reply.delivery;
-            let body = String::from_utf8_lossy(&reply.answer.body);
-            let body: String = body.chars().take(200).collect();
+            // As a record shows it: credentials are fingerprints.
+            let body = serde_json::to_string(&Body(reply.answer.body.clone()));
+            let body: String = body.unwrap_or_default().chars().take(200).collect();
             format!("{} {} {delivery:?} {fate:?} {body}", request.method, request.path)
         });
         let answered = match fate {

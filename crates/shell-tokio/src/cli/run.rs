@@ -25,6 +25,10 @@ pub(crate) struct RunArgs {
         default_missing_value = "offline", hide_possible_values = true
     )]
     check: Option<CheckMode>,
+    /// Records the machine's history here, for `everbeat-sim replay`: no
+    /// secrets, but the words of peers; at most 256 MiB
+    #[arg(long, help_heading = "Diagnosis", value_name = "FILE")]
+    record: Option<std::path::PathBuf>,
     /// What --check finds, as JSON
     #[arg(long, help_heading = "Check", requires = "check")]
     json: bool,
@@ -65,7 +69,8 @@ pub(crate) fn run(args: &RunArgs, signals: Signals) -> Exit {
     }
     let exit = match runtime() {
         Ok(runtime) => {
-            let exit = runtime.block_on(beat(settings.agent, signals));
+            let agent = AgentConfig { record: args.record.clone(), ..settings.agent };
+            let exit = runtime.block_on(beat(agent, signals));
             // A name server that hangs must not hold up the end.
             runtime.shutdown_background();
             exit
@@ -98,7 +103,7 @@ async fn beat(config: AgentConfig, mut signals: Signals) -> Exit {
             );
             return Exit::Running;
         }
-        Err(error @ (SpawnError::Client(_) | SpawnError::Thread(_))) => {
+        Err(error @ (SpawnError::Client(_) | SpawnError::Thread(_) | SpawnError::Record(_))) => {
             tracing::error!("{error}");
             return Exit::Failed;
         }

@@ -54,6 +54,7 @@ impl Settings {
             state_dir: path("state_dir"),
             results_file: path("results_file"),
             environment_token: token,
+            record: None,
         };
         let log = effective.text("log").and_then(|text| text.parse().ok()).unwrap_or_default();
         let is_json = effective.text("log_format") == Some("json");
