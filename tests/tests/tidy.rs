@@ -1,0 +1,285 @@
+//! Tidiness as a test: what a reader of this repository can rely on, and no
+//! other tool checks. The rules stand in `CONTRIBUTING.md`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of a file of code.
+const FILE_LINES_MAX: usize = 500;
+/// Characters of a line of Rust.
+const LINE_CHARS_MAX: usize = 100;
+/// What is code, by the end of its name.
+const CODE: [&str; 5] = ["rs", "js", "css", "html", "py"];
+/// What a newcomer types; README and CI hold both, as they stand here.
+const TWO_COMMANDS: [&str; 2] = ["cargo run --bin everbeat -- demo", "cargo test --workspace"];
+
+/// Files that may be longer, up to so many lines, and why.
+const LONGER_FILES: [(&str, usize, &str); 1] =
+    [("crates/shell-sim/src/world/mod.rs", 600, "the world's state and its one loop")];
+
+/// Files in which the formatter leaves lines long, beside strings and tables.
+const LONGER_LINES: [(&str, &str); 3] = [
+    ("crates/platform/tests/heartbeat.rs", "inside json!"),
+    ("crates/platform/tests/properties.rs", "inside proptest!"),
+    ("crates/shell-tokio/src/cli/run.rs", "an attribute of clap"),
+];
+
+/// Where everything is made from scratch, or by others.
+const SKIPPED: [&str; 4] = [".git", "target", "sim-failures", "corpus"];
+
+#[test]
+fn files_of_code_are_short() {
+    let mut problems = Problems::default();
+    for file in files().into_iter().filter(|file| file.is_code()) {
+        let longer = LONGER_FILES.iter().find(|(path, ..)| *path == file.path);
+        let lines_max = longer.map_or(FILE_LINES_MAX, |(_, lines_max, _)| *lines_max);
+        let lines = file.text.lines().count();
+        problems.add_if(lines > lines_max, || {
+            format!("{}: {lines} lines, at most {lines_max}: split it", file.path)
+        });
+    }
+    problems.report();
+}
+
+#[test]
+fn lines_of_rust_are_short() {
+    let mut problems = Problems::default();
+    for file in files().into_iter().filter(|file| file.is("rs")) {
+        let is_listed = LONGER_LINES.iter().any(|(path, _)| *path == file.path);
+        for (number, line) in file.numbered() {
+            // A row of a table and a string cannot be broken.
+            let is_whole = line.trim_start().starts_with("//! |") || holds_long_string(line);
+            let is_long = line.chars().count() > LINE_CHARS_MAX;
+            problems.add_if(is_long && !is_whole && !is_listed, || {
+                format!("{}:{number}: longer than {LINE_CHARS_MAX} characters", file.path)
+            });
+        }
+    }
+    problems.report();
+}
+
+/// The core decides and touches nothing: no standard library, no hash order.
+#[test]
+fn the_core_has_no_std_and_no_hash_order() {
+    let mut problems = Problems::default();
+    let core: Vec<_> = files().into_iter().filter(|file| file.is_in("crates/core/src")).collect();
+    assert!(core.len() > 20, "the core is not where it was");
+    for file in core {
+        for (number, line) in file.numbered() {
+            for word in ["std::", "HashMap", "HashSet", "extern crate std", "unsafe {"] {
+                let says = line.contains(word);
+                problems.add_if(says, || format!("{}:{number}: {word} in the core", file.path));
+            }
+        }
+    }
+    let lib = read("crates/core/src/lib.rs");
+    problems.add_if(!lib.contains("\n#![no_std]\n"), || "the core is not no_std".into());
+    let manifest = read("crates/core/Cargo.toml");
+    let std_feature = manifest.lines().any(|line| line.contains("\"std\""));
+    problems.add_if(std_feature, || "a feature of the core turns std on".into());
+    problems.report();
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    // Written so that this file does not hold them itself.
+    let words = ["todo!", "dbg!", "unimplemented!"].map(|word| format!("{word}("));
+    let notes = ["TO DO", "FIX ME", "X X X"].map(|word| word.replace(' ', ""));
+    let mut problems = Problems::default();
+    for file in files().into_iter().filter(File::is_code) {
+        for (number, line) in file.numbered() {
+            for word in &words {
+                let says = line.contains(word.as_str());
+                problems.add_if(says, || format!("{}:{number}: {word}", file.path));
+            }
+            for note in &notes {
+                // With an owner it reads NOTE(name).
+                let rest = line.split_once(note.as_str()).map(|(_, rest)| rest);
+                problems.add_if(rest.is_some_and(|rest| !rest.starts_with('(')), || {
+                    format!("{}:{number}: {note} without an owner", file.path)
+                });
+            }
+        }
+    }
+    problems.report();
+}
+
+#[test]
+fn every_crate_says_what_it_is() {
+    let mut problems = Problems::default();
+    let mut crates = 0;
+    for file in files() {
+        let name = file.path.rsplit('/').next().unwrap_or_default();
+        if file.path.contains("src/") && ["lib.rs", "main.rs"].contains(&name) {
+            let says = file.text.starts_with("//! ");
+            problems.add_if(!says, || format!("{}: no word on what it is", file.path));
+        }
+        if name == "Cargo.toml" && file.path != "Cargo.toml" && file.path != "fuzz/Cargo.toml" {
+            crates += 1;
+            for key in ["description = ", "rust-version.workspace = true", "license.workspace"] {
+                let says = file.text.contains(key);
+                problems.add_if(!says, || format!("{}: no {key}", file.path));
+            }
+        }
+    }
+    assert_eq!(crates, 6, "a crate came or went: see ARCHITECTURE.md, too");
+    problems.report();
+}
+
+#[test]
+fn the_oldest_compiler_is_stated() {
+    let workspace = read("Cargo.toml");
+    let stated = workspace.lines().find_map(|line| line.strip_prefix("rust-version = "));
+    let version = stated.expect("rust-version stands in Cargo.toml").trim_matches('"');
+    assert!(read("README.md").contains(version), "README does not name Rust {version}");
+}
+
+#[test]
+fn the_two_commands_stand_in_readme_and_ci() {
+    for path in ["README.md", ".ci/run"] {
+        let text = read(path);
+        for command in TWO_COMMANDS {
+            assert!(text.contains(command), "{path} does not hold `{command}`");
+        }
+    }
+}
+
+/// What the README calls a test is one.
+#[test]
+fn tests_that_documents_name_exist() {
+    let code: String = files()
+        .into_iter()
+        .filter(|file| file.is("rs") && file.path != "tests/tests/tidy.rs")
+        .map(|file| file.text)
+        .collect();
+    let mut problems = Problems::default();
+    for path in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        for name in promised_tests(&read(path)) {
+            let stands =
+                code.contains(&format!("fn {name}(")) || code.contains(&format!("{name}: \""));
+            problems.add_if(!stands, || format!("{path}: there is no test {name}"));
+        }
+    }
+    problems.report();
+}
+
+#[test]
+fn nothing_names_a_place_on_somebodys_machine() {
+    let places = ["home", "root", "Users", "work"].map(|folder| format!("/{folder}/"));
+    let mut problems = Problems::default();
+    for file in files() {
+        for (number, line) in file.numbered() {
+            for place in &places {
+                let at = line.find(place.as_str());
+                // The beginning of a path, not its middle.
+                let begins = at.is_some_and(|at| {
+                    let before = line.get(..at).and_then(|head| head.chars().next_back());
+                    !before.is_some_and(|it| it.is_alphanumeric() || "-_.}>*/".contains(it))
+                });
+                problems.add_if(begins, || format!("{}:{number}: {place}", file.path));
+            }
+        }
+    }
+    problems.report();
+}
+
+/// One text file of the repository.
+struct File {
+    /// From the repository's top, with slashes.
+    path: String,
+    text: String,
+}
+
+impl File {
+    fn is(&self, end: &str) -> bool {
+        self.path.rsplit_once('.').is_some_and(|(_, found)| found == end)
+    }
+
+    fn is_code(&self) -> bool {
+        CODE.iter().any(|end| self.is(end)) && self.path != "tests/tests/tidy.rs"
+            || self.path == ".ci/run"
+    }
+
+    fn is_in(&self, folder: &str) -> bool {
+        self.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    fn numbered(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
+    }
+}
+
+/// All problems of a rule at once: nobody wants to find them one by one.
+#[derive(Default)]
+struct Problems(String);
+
+impl Problems {
+    fn add_if(&mut self, is_one: bool, problem: impl FnOnce() -> String) {
+        if is_one {
+            let _ = writeln!(self.0, "{}", problem());
+        }
+    }
+
+    fn report(self) {
+        assert!(self.0.is_empty(), "\n{}", self.0);
+    }
+}
+
+/// Every text file that belongs to the repository, in a fixed order.
+fn files() -> Vec<File> {
+    let mut found = Vec::new();
+    walk(&top(), &mut found);
+    found.sort();
+    assert!(found.len() > 100, "the repository is not where it was");
+    let to_file = |path: PathBuf| {
+        let text = String::from_utf8(fs::read(&path).ok()?).ok()?;
+        let path = path.strip_prefix(top()).ok()?.to_str()?.to_owned();
+        Some(File { path, text })
+    };
+    found.into_iter().filter_map(to_file).collect()
+}
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name();
+        let is_skipped = SKIPPED.iter().any(|skipped| name.to_str() == Some(skipped));
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() && !is_skipped => walk(&entry.path(), found),
+            kind if kind.is_file() && !is_skipped => found.push(entry.path()),
+            _ => {}
+        }
+    }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(top().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Whether the line would fit without its longest string.
+fn holds_long_string(line: &str) -> bool {
+    let first = line.find('"');
+    let last = line.rfind('"');
+    let (Some(first), Some(last)) = (first, last) else { return false };
+    let string = line.get(first..last).unwrap_or_default();
+    let is_one = !string.contains("\", ") && !string.contains("\": {\"");
+    is_one && line.chars().count() - string.chars().count() <= LINE_CHARS_MAX
+}
+
+/// Words in backquotes that begin like a promise and read like a test.
+fn promised_tests(text: &str) -> Vec<String> {
+    let is_test = |word: &&str| {
+        let mut chars = word.chars();
+        let begins = matches!(chars.next(), Some('s' | 'l'))
+            && chars.next().is_some_and(|digit| digit.is_ascii_digit())
+            && chars.next() == Some('_');
+        let is_name = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+        begins && word.chars().all(is_name)
+    };
+    text.split('`').skip(1).step_by(2).filter(is_test).map(Into::into).collect()
+}
