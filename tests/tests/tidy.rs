@@ -164,6 +164,28 @@ fn tests_that_documents_name_exist() {
     problems.report();
 }
 
+/// The code map is no map of what once was.
+#[test]
+fn files_that_documents_name_exist() {
+    let files = files();
+    let mut problems = Problems::default();
+    for path in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = read(path);
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_name =
+                name.bytes().all(|it| it.is_ascii_alphanumeric() || b"/._-".contains(&it));
+            let is_file = is_name && (name.ends_with(".rs") || name.starts_with("crates/"));
+            let within = format!("/{}", name.trim_end_matches('/'));
+            let stands = files.iter().any(|file| {
+                let path = format!("/{}", file.path);
+                path.ends_with(&within) || path.contains(&format!("{within}/"))
+            });
+            problems.add_if(is_file && !stands, || format!("{path}: there is no {name}"));
+        }
+    }
+    problems.report();
+}
+
 #[test]
 fn nothing_names_a_place_on_somebodys_machine() {
     let places = ["home", "root", "Users", "work"].map(|folder| format!("/{folder}/"));
