@@ -218,14 +218,7 @@ impl Fleet {
         }
     }
 
-    fn ends(
-        &mut self,
-        number: u32,
-        process: u32,
-        command: CommandId,
-        outcome: Outcome,
-        by: u32,
-    ) {
+    fn ends(&mut self, number: u32, process: u32, command: CommandId, outcome: Outcome, by: u32) {
         let Some(agent) = self.agents.get(number as usize) else {
             return;
         };
@@ -356,9 +349,9 @@ impl Fleet {
         let is_beat = request.path == "/registry/heartbeat";
         let is_sign = is_beat || request.path == "/registry/register";
         let answered = wire::outcome(reply, bytes_max);
-        let got_in = answered.as_ref().is_some_and(|(_, outcome)| {
-            matches!(outcome, Outcome::Response(response) if response.status != 502)
-        });
+        let got_in = answered.as_ref().is_some_and(
+            |(_, outcome)| matches!(outcome, Outcome::Response(response) if response.status != 502),
+        );
         self.seen.request(self.now, got_in);
         self.seen.beats += u64::from(is_beat && is_accepted && got_in);
         if is_sign && is_accepted && got_in {
@@ -366,8 +359,7 @@ impl Fleet {
         }
         if let Some((after, outcome)) = answered {
             let (at, by) = (self.now + after + self.one_way(), self.platform_process);
-            self.agenda
-                .put(at, Happening::Ends { agent: number, process, command, outcome, by });
+            self.agenda.put(at, Happening::Ends { agent: number, process, command, outcome, by });
         }
     }
 

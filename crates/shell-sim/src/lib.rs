@@ -16,6 +16,7 @@ pub mod promises;
 pub mod replay;
 pub mod report;
 pub mod saved;
+pub mod scenario;
 pub mod shrink;
 pub mod swarm;
 pub mod sweep;

@@ -2,6 +2,7 @@
 
 mod replaying;
 mod run;
+mod scenario;
 mod shrinking;
 mod sweeping;
 mod table;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use everbeat_sim::plan::Plan;
+use everbeat_sim::scenario::Scenario;
 use everbeat_sim::{saved, swarm};
 
 /// Runs the Everbeat agent in simulated worlds and checks its promises.
@@ -60,6 +62,10 @@ struct Source {
     /// A file that holds a plan.
     #[arg(long)]
     plan: Option<PathBuf>,
+    /// A file that holds a scenario; `run` prints what it promises and what
+    /// came of it, or with --trace or --save-plan runs it as a plan.
+    #[arg(long)]
+    scenario: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -72,10 +78,11 @@ struct Drawn {
 }
 
 impl Drawn {
-    fn plan(&self) -> Result<Plan, saved::SavedError> {
-        match (&self.source.plan, self.source.seed) {
-            (Some(path), _) => saved::read_plan(path),
-            (None, seed) => Ok(swarm::draw(seed.unwrap_or_default(), self.hours).1),
+    fn plan(&self) -> Result<Plan, Box<dyn std::error::Error>> {
+        match (&self.source.plan, &self.source.scenario, self.source.seed) {
+            (Some(path), _, _) => Ok(saved::read_plan(path)?),
+            (None, Some(path), _) => Ok(Scenario::read_plan(path)?),
+            (None, None, seed) => Ok(swarm::draw(seed.unwrap_or_default(), self.hours).1),
         }
     }
 }

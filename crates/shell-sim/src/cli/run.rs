@@ -61,6 +61,9 @@ fn tell(plan: &Plan) -> Told {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
+    if let (Some(path), None, None) = (&args.drawn.source.scenario, &args.trace, &args.save_plan) {
+        return super::scenario::run(path);
+    }
     let plan = args.drawn.plan()?;
     if let Some(path) = &args.save_plan {
         everbeat_sim::saved::write_plan(path, &plan, "")?;

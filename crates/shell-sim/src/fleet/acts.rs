@@ -156,8 +156,8 @@ fn end_delegation(platform: &mut Platform, number: u32, id: &str, finish: &Finis
 pub(super) const fn status_of(finish: &Finish) -> Status {
     match finish.outcome {
         FinishOutcome::Failed { .. } => Status::Failed,
-        FinishOutcome::Completed { .. }
-        | FinishOutcome::Queued
-        | FinishOutcome::Drained { .. } => Status::Completed,
+        FinishOutcome::Completed { .. } | FinishOutcome::Queued | FinishOutcome::Drained { .. } => {
+            Status::Completed
+        }
     }
 }

@@ -108,9 +108,8 @@ impl FleetSeen {
     /// Results that were stored more than once, or never expected.
     #[must_use]
     pub fn surplus(&self) -> usize {
-        let is_surplus = |(name, count): &(&Name, &u32)| {
-            **count > 1 || !self.expected.contains(*name)
-        };
+        let is_surplus =
+            |(name, count): &(&Name, &u32)| **count > 1 || !self.expected.contains(*name);
         self.stored.iter().filter(is_surplus).count()
     }
 

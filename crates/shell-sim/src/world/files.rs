@@ -69,6 +69,9 @@ impl Files {
             Names::SubsetByName => NameLoss::SubsetByName,
         };
         let mut inner = self.inner.borrow_mut();
+        // The reader goes with the machine; what it had renamed is its own.
+        inner.reader.die(&self.disk);
+        inner.reader_steps = 0;
         let dice = &mut inner.dice;
         let mut choose =
             |options: usize| usize::try_from(dice.below(options as u64)).unwrap_or_default();
@@ -77,6 +80,9 @@ impl Files {
     }
 
     pub(super) fn wipe_folder(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.reader.die(&self.disk);
+        inner.reader_steps = 0;
         self.disk.wipe_folder(Path::new(FOLDER));
     }
 
