@@ -19,7 +19,7 @@ use crate::secret::Secret;
 use crate::time::{Instant, scale};
 use crate::timers::Timer;
 use crate::vitals::{Counters, Vitals};
-use crate::wire::answers::{self, HeartbeatAnswer};
+use crate::wire::answers::{self, HeartbeatAnswer, is_success};
 
 #[derive(Debug)]
 pub(crate) struct AliveLane {
@@ -327,10 +327,6 @@ pub(crate) fn reload_token(fx: &mut Effects) {
     if !fx.is_busy(Slot::Token) {
         fx.start(Slot::Token, None, Action::ReloadToken);
     }
-}
-
-pub(crate) const fn is_success(status: u16) -> bool {
-    status >= 200 && status < 300
 }
 
 /// Beats of the same interval stay within a twentieth of it, a second at most.

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::alive::{self, AliveLane, is_success};
+use crate::alive::{self, AliveLane};
 use crate::backoff;
 use crate::command::Action;
 use crate::config::{Backlog, Deliver, ValidConfig};
@@ -19,7 +19,7 @@ use crate::outage::Outage;
 use crate::store_lane::StoreLane;
 use crate::time::scale;
 use crate::timers::Timer;
-use crate::wire::answers;
+use crate::wire::answers::{self, is_success};
 use crate::wire::delegations::{self, FoldedResult, Page};
 
 /// Bodies up to this size are kept to recognise an equal one.

@@ -5,7 +5,6 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::alive::is_success;
 use crate::command::Action;
 use crate::config::{Notify, ValidConfig};
 use crate::effects::{Effects, Slot};
@@ -18,7 +17,7 @@ use crate::notice::Notice;
 use crate::store_lane::StoreLane;
 use crate::time::{Instant, scale};
 use crate::timers::Timer;
-use crate::wire::answers;
+use crate::wire::answers::{self, is_success};
 use crate::wire::delegations::FoldedResult;
 
 #[derive(Debug)]

@@ -3,14 +3,13 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use crate::alive::is_success;
 use crate::command::Action;
 use crate::config::ValidConfig;
 use crate::effects::{Effects, Slot};
 use crate::event::Outcome;
 use crate::limits::PARENT_NAME_TTL;
 use crate::time::Instant;
-use crate::wire::answers::WorkspaceAnswer;
+use crate::wire::answers::{WorkspaceAnswer, is_success};
 
 #[derive(Debug, Default)]
 pub(crate) struct Parent {

@@ -1,7 +1,6 @@
 //! Registering: at the start, after a gap, and when nothing else cures a
 //! refused token.
 
-use crate::alive::is_success;
 use crate::backoff;
 use crate::command::Action;
 use crate::config::ValidConfig;
@@ -12,7 +11,7 @@ use crate::outage::Outage;
 use crate::secret::Secret;
 use crate::time::Instant;
 use crate::timers::Timer;
-use crate::wire::answers::{self, RegisterAnswer};
+use crate::wire::answers::{self, RegisterAnswer, is_success};
 use crate::wire::register::RegisterBody;
 
 #[derive(Debug)]

@@ -1,8 +1,6 @@
 //! What a finished run is judged by: every safety promise over all of it,
 //! the liveness promises over the healed world.
 
-use std::time::Duration;
-
 use crate::promises::{liveness, safety};
 use crate::world::World;
 
@@ -33,15 +31,4 @@ pub const CHECKS: [(&str, Check); 15] = [
 #[must_use]
 pub fn judge(world: &World) -> Vec<String> {
     CHECKS.iter().filter_map(|(_, check)| check(world).err()).collect()
-}
-
-/// How long after healing beats may still come late: the longest wait that
-/// was begun before.
-#[must_use]
-pub fn grace(world: &World) -> Duration {
-    let config = world.config();
-    everbeat_core::limits::RETRY_AFTER_MAX * 5 / 4
-        + config.interval
-        + config.request_deadline()
-        + Duration::from_secs(3)
 }

@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use crate::alive::is_success;
 use crate::config::is_safe_id;
 use crate::secret::Secret;
 use crate::text;
@@ -123,6 +122,11 @@ pub(crate) fn error_text(status: u16, body: &[u8]) -> String {
     let words: Vec<String> = text::one_line(error).split(' ').map(shown).collect();
     let words = text::cut_chars(&words.join(" "), 120);
     if words.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {words}") }
+}
+
+/// Only these mean that the platform did what it was asked.
+pub(crate) const fn is_success(status: u16) -> bool {
+    status >= 200 && status < 300
 }
 
 fn object(body: &[u8]) -> Option<Map<String, Value>> {

@@ -7,7 +7,6 @@ use everbeat_core::{Notice, Severity, limits};
 
 use super::messages::announcements;
 use crate::plan::{Act, Plan};
-use crate::verdict::grace;
 use crate::world::{Request, World};
 
 type Checked = Result<(), String>;
@@ -362,6 +361,16 @@ pub fn l8_quiet_outage(world: &World) -> Checked {
         world.seen.notices.iter().filter(|(_, notice)| said(notice)).map(|(at, _)| *at).collect();
     let noisy = times.windows(31).find(|window| window[30] - window[0] < day);
     noisy.map_or(Ok(()), |window| Err(format!("L8: over 30 lines in the day from {:?}", window[0])))
+}
+
+/// How long after healing beats may still come late: the longest wait that
+/// was begun before.
+fn grace(world: &World) -> Duration {
+    let config = world.config();
+    limits::RETRY_AFTER_MAX * 5 / 4
+        + config.interval
+        + config.request_deadline()
+        + Duration::from_secs(3)
 }
 
 fn jitter(world: &World) -> Duration {

@@ -4,6 +4,7 @@
 mod acts;
 mod files;
 mod names;
+mod network;
 mod process;
 mod seen;
 mod trace;
@@ -13,8 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use everbeat_core::{
-    Action, Body, Command, CommandId, Event, Instant, Now, Outcome, TransportFailureKind,
-    ValidConfig, WallTime, lower,
+    Action, Command, CommandId, Event, Instant, Now, Outcome, ValidConfig, WallTime, lower,
 };
 use everbeat_platform::{NewWorkspace, Options, Platform, Request as PlatformRequest, Route};
 
@@ -23,6 +23,7 @@ use crate::dice::Dice;
 use crate::disk::VirtualDisk;
 use crate::plan::{Act, Network, OWN, Plan};
 use files::Files;
+use network::Fate;
 use process::Process;
 
 pub use names::{ACTION_NAMES, NOTICE_NAMES, action_name, notice_name};
@@ -86,16 +87,6 @@ enum Happening {
     OddGoes,
     /// The agent's turn has come to reading its results.
     Reads,
-}
-
-/// What the network does to a request beyond its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Answered,
-    Doubled,
-    AnswerLost,
-    Reset,
-    Cut,
 }
 
 impl World {
@@ -406,79 +397,6 @@ impl World {
             self.tell_trace(Party::Disk, name, || format!("{outcome:?}"));
             let ends = Happening::Ends { process: number, command: command.id, outcome };
             self.agenda.put(self.now + self.disk_slow, ends);
-        }
-    }
-
-    fn send(&mut self, process: u64, command: CommandId, request: PlatformRequest, most: usize) {
-        let network = self.network;
-        let roll = self.dice.below(100);
-        let mut shares = 0;
-        let mut falls = |share: u8| {
-            shares += u64::from(share);
-            roll < shares
-        };
-        if falls(network.refused) {
-            let outcome = wire::failed(TransportFailureKind::NotSent);
-            let at = self.now + Duration::from_millis(network.latency_ms);
-            self.agenda.put(at, Happening::Ends { process, command, outcome });
-            return;
-        }
-        if falls(network.lost) {
-            return;
-        }
-        let fate = if falls(network.answer_lost) {
-            Fate::AnswerLost
-        } else if falls(network.reset) {
-            Fate::Reset
-        } else if falls(network.cut) {
-            Fate::Cut
-        } else if falls(network.doubled) {
-            Fate::Doubled
-        } else {
-            Fate::Answered
-        };
-        let at = self.now + self.one_way();
-        let body_bytes_max = most;
-        self.agenda.put(at, Happening::Arrives { process, command, request, body_bytes_max, fate });
-    }
-
-    fn one_way(&mut self) -> Duration {
-        let Network { latency_ms, jitter_ms, .. } = self.network;
-        self.dice.between_ms(latency_ms, latency_ms + jitter_ms)
-    }
-
-    fn arrives(
-        &mut self,
-        process: u64,
-        command: CommandId,
-        request: &PlatformRequest,
-        body_bytes_max: usize,
-        fate: Fate,
-    ) {
-        let wall_ms = self.wall_ms();
-        if fate == Fate::Doubled {
-            let _ = self.platform.handle(self.now, wall_ms, request);
-        }
-        let reply = self.platform.handle(self.now, wall_ms, request);
-        self.tell_trace(Party::Platform, &reply.answer.status.to_string(), || {
-            let delivery = reply.delivery;
-            // As a record shows it: credentials are fingerprints.
-            let body = serde_json::to_string(&Body(reply.answer.body.clone()));
-            let body: String = body.unwrap_or_default().chars().take(200).collect();
-            format!("{} {} {delivery:?} {fate:?} {body}", request.method, request.path)
-        });
-        let answered = match fate {
-            Fate::AnswerLost => None,
-            Fate::Reset => Some((Duration::ZERO, wire::failed(TransportFailureKind::NoAnswer))),
-            Fate::Cut => {
-                let half = reply.answer.body.len() / 2;
-                wire::outcome(reply, half)
-            }
-            Fate::Answered | Fate::Doubled => wire::outcome(reply, body_bytes_max),
-        };
-        if let Some((after, outcome)) = answered {
-            let at = self.now + after + self.one_way();
-            self.agenda.put(at, Happening::Ends { process, command, outcome });
         }
     }
 
