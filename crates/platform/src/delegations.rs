@@ -68,11 +68,13 @@ pub(crate) struct Delegations {
     by_id: BTreeMap<String, Delegation>,
     order: VecDeque<String>,
     max: usize,
+    /// Grows with whatever may have changed a delegation.
+    version: u64,
 }
 
 impl Delegations {
     pub(crate) const fn new(max: usize) -> Self {
-        Self { by_id: BTreeMap::new(), order: VecDeque::new(), max }
+        Self { by_id: BTreeMap::new(), order: VecDeque::new(), max, version: 0 }
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<&Delegation> {
@@ -80,7 +82,12 @@ impl Delegations {
     }
 
     pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Delegation> {
+        self.version += 1;
         self.by_id.get_mut(id)
+    }
+
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
     }
 
     pub(crate) fn newest_first(&self) -> impl Iterator<Item = &Delegation> {
@@ -89,6 +96,7 @@ impl Delegations {
 
     /// An id that is taken stays as it is.
     fn insert(&mut self, delegation: Delegation) {
+        self.version += 1;
         let id = delegation.id.clone();
         if self.by_id.contains_key(&id) {
             return;

@@ -1,5 +1,7 @@
 //! `GET /workspaces/{id}/delegations`.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -41,6 +43,16 @@ struct Shown<'a> {
     direction: Option<&'static str>,
 }
 
+/// A list as it was last sent: it is not written again while nothing changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    /// Whether it is the ledger's, and the versions of log and ledger.
+    as_of: (bool, u64, u64),
+    delegations: Arc<[String]>,
+    statuses: Arc<[String]>,
+    answer: Answer,
+}
+
 /// Where a row comes from, and what it has for that.
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -54,14 +66,30 @@ impl Platform {
         if let Err(refusal) = self.workspace_auth(id, request) {
             return refusal;
         }
-        let rows = self.delegation_rows(id);
-        let delegations = rows.iter().map(|row| row.delegation_id.to_owned()).collect();
-        let statuses = rows.iter().map(|row| row.status.to_owned()).collect();
-        let answer = Answer::json_of(200, &rows);
-        if let Some(workspace) = self.workspaces.get_mut(id) {
-            workspace.polls.push(Poll { at: self.now, delegations, statuses });
-        }
-        answer
+        let as_of = (self.options.ledger, self.rows.version(), self.delegations.version());
+        let known = self.workspaces.get(id).and_then(|workspace| workspace.listed.as_ref());
+        let fresh = match known.filter(|listed| listed.as_of == as_of) {
+            Some(_) => None,
+            None => {
+                let rows = self.delegation_rows(id);
+                Some(Listed {
+                    as_of,
+                    delegations: rows.iter().map(|row| row.delegation_id.into()).collect(),
+                    statuses: rows.iter().map(|row| row.status.into()).collect(),
+                    answer: Answer::json_of(200, &rows),
+                })
+            }
+        };
+        let Some(workspace) = self.workspaces.get_mut(id) else {
+            return fresh.map_or_else(|| Answer::json_of(200, &[(); 0]), |listed| listed.answer);
+        };
+        workspace.listed = fresh.or_else(|| workspace.listed.take());
+        let Some(Listed { delegations, statuses, answer, .. }) = &workspace.listed else {
+            return Answer::json_of(200, &[(); 0]);
+        };
+        let (delegations, statuses) = (Arc::clone(delegations), Arc::clone(statuses));
+        workspace.polls.push(Poll { at: self.now, delegations, statuses });
+        answer.clone()
     }
 
     /// The ledger if it is used and knows any; else the log.

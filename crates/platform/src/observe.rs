@@ -1,6 +1,7 @@
 //! What can be seen from outside: for checkers and for `GET /admin/state`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -96,9 +97,9 @@ pub struct Poll {
     pub at: Duration,
     /// The delegation ids of its rows, newest first; empty where a row has
     /// none.
-    pub delegations: Vec<String>,
+    pub delegations: Arc<[String]>,
     /// The rows' statuses, in the same order.
-    pub statuses: Vec<String>,
+    pub statuses: Arc<[String]>,
 }
 
 /// A call of a workspace's agent.

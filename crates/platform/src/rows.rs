@@ -42,16 +42,19 @@ impl Row {
 pub(crate) struct Rows {
     by_workspace: BTreeMap<String, VecDeque<Row>>,
     max: usize,
+    /// Grows with whatever may have changed a row.
+    version: u64,
 }
 
 impl Rows {
     pub(crate) const fn new(max: usize) -> Self {
-        Self { by_workspace: BTreeMap::new(), max }
+        Self { by_workspace: BTreeMap::new(), max, version: 0 }
     }
 
     /// Ordered by the wall clock, as the database orders them: after a step
     /// backwards a new row is not the newest.
     pub(crate) fn insert(&mut self, workspace: &str, row: Row) {
+        self.version += 1;
         let rows = self.by_workspace.entry(workspace.to_owned()).or_default();
         let younger = rows.iter().rev().take_while(|have| have.created_ms > row.created_ms).count();
         rows.insert(rows.len() - younger, row);
@@ -60,11 +63,16 @@ impl Rows {
         }
     }
 
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
     pub(crate) fn newest_first(&self, workspace: &str) -> impl Iterator<Item = &Row> {
         self.by_workspace.get(workspace).into_iter().flat_map(|rows| rows.iter().rev())
     }
 
     pub(crate) fn newest_first_mut(&mut self, workspace: &str) -> impl Iterator<Item = &mut Row> {
+        self.version += 1;
         self.by_workspace.get_mut(workspace).into_iter().flat_map(|rows| rows.iter_mut().rev())
     }
 
@@ -82,6 +90,7 @@ impl Rows {
     }
 
     pub(crate) fn remove(&mut self, workspace: &str, id: &str) {
+        self.version += 1;
         if let Some(rows) = self.by_workspace.get_mut(workspace) {
             rows.retain(|row| row.id != id);
         }

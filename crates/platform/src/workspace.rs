@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::agent::{AgentMode, QueueItem};
+use crate::listing::Listed;
 use crate::observe::{
     Beat, Delivered, EventKind, Message, Notification, Poll, Registration, Ring, WorkspaceEvent,
 };
@@ -78,6 +79,7 @@ pub struct Workspace {
     /// [`Platform::rotate_token`](crate::Platform::rotate_token).
     pub restarts: u64,
 
+    pub(crate) listed: Option<Listed>,
     pub(crate) inbound_secret: Option<Secret>,
     pub(crate) queue: VecDeque<QueueItem>,
     /// Whether a look at its liveness key is on the agenda.
@@ -126,6 +128,7 @@ impl Workspace {
             registrations: Ring::new(observed_max),
             events: Ring::new(observed_max),
             restarts: 0,
+            listed: None,
             inbound_secret: None,
             queue: VecDeque::new(),
             watched: false,

@@ -8,7 +8,7 @@ use everbeat_platform::{AgentMode, Fault, FaultEffect, Finish, NewDelegation, Ro
 use serde_json::{Value, json};
 
 use super::process::token_file;
-use super::{Happening, Listed, Party, Stopping, World, fingerprint};
+use super::{Happening, Listed, Party, ResultName, Stopping, World, fingerprint};
 use crate::plan::{Act, DiskTrouble, Network, OWN, foreign};
 
 impl World {
@@ -166,7 +166,12 @@ impl World {
         if response.status != 200 || !response.complete {
             return;
         }
-        let rows = match serde_json::from_slice(&response.body.0) {
+        let body = &response.body.0;
+        if self.last_list.as_ref().is_some_and(|list| list.body == *body) {
+            self.list_came_again();
+            return;
+        }
+        let rows = match serde_json::from_slice(body) {
             Ok(Value::Array(rows)) => rows,
             Ok(Value::Object(members)) => {
                 let token = members.get("auth_token").and_then(Value::as_str);
@@ -175,15 +180,31 @@ impl World {
             }
             Ok(_) | Err(_) => return,
         };
-        for row in rows.iter().take(ROWS_MAX) {
-            let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
-            let name = (text("delegation_id").to_owned(), text("status").to_owned());
-            let is_finished = matches!(name.1.as_str(), "completed" | "failed");
-            let is_name = (1..=256).contains(&name.0.len()) && !name.0.contains(char::is_control);
-            if is_finished && is_name && text("source_id") == OWN {
-                let now = self.now;
-                let listed = self.seen.listed.entry(name);
-                listed.or_insert(Listed { first: now, last: now }).last = now;
+        self.settle_last_list();
+        let names: Vec<ResultName> = rows.iter().take(ROWS_MAX).filter_map(own_result).collect();
+        for name in &names {
+            let now = self.now;
+            let listed = self.seen.listed.entry(name.clone());
+            listed.or_insert(Listed { first: now, last: now }).last = now;
+        }
+        self.last_list = Some(LastList { body: body.clone(), names, last: self.now });
+    }
+
+    fn list_came_again(&mut self) {
+        let now = self.now;
+        if let Some(list) = &mut self.last_list {
+            list.last = now;
+        }
+    }
+
+    /// Notes until when the last list kept coming.
+    pub(super) fn settle_last_list(&mut self) {
+        let Some(LastList { names, last, .. }) = self.last_list.take() else {
+            return;
+        };
+        for name in names {
+            if let Some(listed) = self.seen.listed.get_mut(&name) {
+                listed.last = last;
             }
         }
     }
@@ -192,4 +213,22 @@ impl World {
         self.files.read();
         self.tell_trace(Party::Reader, "reads", || "the agent takes its results".into());
     }
+}
+
+/// A list as it last reached the agent: the same again is not read again.
+pub(super) struct LastList {
+    body: Vec<u8>,
+    names: Vec<ResultName>,
+    /// When it last came.
+    last: Duration,
+}
+
+/// The name of a finished result of the own workspace, if the row is one.
+fn own_result(row: &Value) -> Option<ResultName> {
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (id, status) = (text("delegation_id"), text("status"));
+    let is_finished = matches!(status, "completed" | "failed");
+    let is_name = (1..=256).contains(&id.len()) && !id.contains(char::is_control);
+    let is_own = is_finished && is_name && text("source_id") == OWN;
+    is_own.then(|| (id.to_owned(), status.to_owned()))
 }

@@ -22,6 +22,7 @@ use crate::agenda::Agenda;
 use crate::dice::Dice;
 use crate::disk::VirtualDisk;
 use crate::plan::{Act, Network, OWN, Plan};
+use acts::LastList;
 use files::Files;
 use network::Fate;
 use process::Process;
@@ -61,6 +62,7 @@ pub struct World {
     dice: Dice,
     delivered_seen: u64,
     beats_seen: u64,
+    last_list: Option<LastList>,
     /// Told line by line, if asked for.
     trace: Option<Vec<TraceLine>>,
 }
@@ -121,6 +123,7 @@ impl World {
             dice: Dice::new(plan.seed),
             delivered_seen: 0,
             beats_seen: 0,
+            last_list: None,
             trace: None,
         };
         world.furnish();
@@ -155,7 +158,9 @@ impl World {
         self.run_until(Duration::from_millis(faults_end_ms))?;
         self.tell_trace(Party::Plan, "healed", || "all faults are off".into());
         self.heal();
-        self.run_until(Duration::from_millis(faults_end_ms.saturating_add(healed_ms)))
+        self.run_until(Duration::from_millis(faults_end_ms.saturating_add(healed_ms)))?;
+        self.settle_last_list();
+        Ok(())
     }
 
     fn tell_trace(&mut self, party: Party, kind: &str, text: impl FnOnce() -> String) {
