@@ -8,8 +8,11 @@
 
 mod acts;
 mod agent;
+mod plan;
 mod seen;
 pub(crate) mod store;
+// The world's own way of speaking to a platform, which is private to it.
+#[allow(clippy::duplicate_mod)]
 #[path = "world/wire.rs"]
 mod wire;
 
@@ -19,14 +22,14 @@ use everbeat_core::{
     Action, Command, CommandId, Event, Instant, Now, Outcome, Secret, TransportFailureKind,
     WallTime, lower,
 };
-use everbeat_platform::{
-    Finish, NewWorkspace, Options, Platform, Request, Route, Status as Presence,
-};
+use everbeat_platform::{Finish, NewWorkspace, Platform, Request, Route, Status as Presence};
 
 use crate::agenda::Agenda;
 use crate::dice::Dice;
 pub use acts::{FleetAct, FleetEntry};
 use agent::Agent;
+pub use plan::FleetPlan;
+use plan::options;
 pub use seen::{FleetSeen, Returning, Seconds};
 
 /// Wall time at the start, in Unix milliseconds.
@@ -37,31 +40,6 @@ const UP_BEFORE: Duration = Duration::from_secs(1_000);
 const RESTART: Duration = Duration::from_secs(1);
 /// No honest agent makes more events than this in a simulated second.
 const EVENTS_PER_AGENT_SECOND_MAX: u64 = 20;
-
-/// What a fleet is and what is done to it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FleetPlan {
-    /// Decides latencies, tokens and the agents' jitter.
-    pub seed: u64,
-    /// How many there are.
-    pub agents: u32,
-    /// They are started one after the other within this time.
-    pub started_over: Duration,
-    /// From beat to beat.
-    pub interval: Duration,
-    /// From self-message to self-message.
-    pub cooldown: Duration,
-    /// Whether they know address and card, so that they can register.
-    pub registers: bool,
-    /// Each way takes so long at least, in milliseconds.
-    pub latency_ms: u64,
-    /// And up to so much longer.
-    pub jitter_ms: u64,
-    /// What happens, in any order.
-    pub entries: Vec<FleetEntry>,
-    /// How long it goes on.
-    pub lasts: Duration,
-}
 
 /// One run.
 pub struct Fleet {
@@ -326,7 +304,20 @@ impl Fleet {
                 agent.store.take();
                 stored
             }
-            other => agent.store.carry_out(other),
+            action @ (Action::OpenStore
+            | Action::PlaceBatch { .. }
+            | Action::AppendJournal { .. }
+            | Action::CompactJournal { .. }
+            | Action::ProbeResults) => agent.store.carry_out(action),
+            // Requests went their way above; the others have no answer.
+            Action::PostHeartbeat(_)
+            | Action::Register(_)
+            | Action::FetchDelegations
+            | Action::FetchWorkspace { .. }
+            | Action::SendSelfMessage { .. }
+            | Action::Notify { .. }
+            | Action::Cancel { .. }
+            | Action::RebuildClient => None,
         }
     }
 
@@ -397,19 +388,5 @@ impl Fleet {
     fn count_messages(&mut self) {
         let delivered = self.platform.workspaces().map(|have| have.delivered.total());
         self.seen.accepted_messages += delivered.sum::<u64>();
-    }
-}
-
-/// Lean: of each workspace little is kept but what it is.
-fn options(plan: &FleetPlan, is_later: bool) -> Options {
-    let options = if is_later { Options::summer } else { Options::spring };
-    Options {
-        private_urls: true,
-        rate_limit: None,
-        workspaces_max: plan.agents as usize + 1,
-        // It bounds the ledger of all delegations, too.
-        rows_max: (plan.agents as usize).saturating_mul(16).max(10_000),
-        observed_max: 1,
-        ..options(plan.seed)
     }
 }

@@ -17,6 +17,7 @@ pub mod replay;
 pub mod report;
 pub mod saved;
 pub mod scenario;
+pub mod script;
 pub mod shrink;
 pub mod swarm;
 pub mod sweep;

@@ -1,6 +1,8 @@
 //! The scenarios in `scenarios/` hold, and what is wrong in one is named with
 //! its line.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::{Path, PathBuf};
 
 use everbeat_sim::scenario::Scenario;

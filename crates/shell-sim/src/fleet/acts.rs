@@ -5,7 +5,8 @@ use std::time::Duration;
 use everbeat_core::{Event, Status};
 use everbeat_platform::{Finish, FinishOutcome, NewDelegation, OutageKind, Platform};
 
-use super::{Fleet, Happening, agent, options};
+use super::plan::options;
+use super::{Fleet, Happening, agent};
 
 /// One thing that is done to a fleet.
 #[derive(Clone, Debug, PartialEq)]
