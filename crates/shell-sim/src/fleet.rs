@@ -11,10 +11,6 @@ mod agent;
 mod plan;
 mod seen;
 pub(crate) mod store;
-// The world's own way of speaking to a platform, which is private to it.
-#[allow(clippy::duplicate_mod)]
-#[path = "world/wire.rs"]
-mod wire;
 
 use std::time::Duration;
 
@@ -26,6 +22,7 @@ use everbeat_platform::{Finish, NewWorkspace, Platform, Request, Route, Status a
 
 use crate::agenda::Agenda;
 use crate::dice::Dice;
+use crate::wire;
 pub use acts::{FleetAct, FleetEntry};
 use agent::Agent;
 pub use plan::FleetPlan;

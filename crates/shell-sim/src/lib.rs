@@ -22,4 +22,5 @@ pub mod shrink;
 pub mod swarm;
 pub mod sweep;
 pub mod verdict;
+mod wire;
 pub mod world;

@@ -156,6 +156,7 @@ mod tests {
     };
 
     /// A record of some minutes in which every answer is the same.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other commands are requests")]
     fn record() -> Vec<String> {
         let config = Config::new("w", "http://platform");
         let mut now =

@@ -8,7 +8,6 @@ mod network;
 mod process;
 mod seen;
 mod trace;
-mod wire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +21,7 @@ use crate::agenda::Agenda;
 use crate::dice::Dice;
 use crate::disk::VirtualDisk;
 use crate::plan::{Act, Network, OWN, Plan};
+use crate::wire;
 use acts::LastList;
 use files::Files;
 use network::Fate;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use everbeat_core::{Body, CommandId, TransportFailureKind};
 use everbeat_platform::Request as PlatformRequest;
 
-use super::{Happening, Party, World, wire};
+use super::{Happening, Party, World};
 use crate::plan::Network;
+use crate::wire;
 
 /// What the network does to a request beyond its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
