@@ -34,7 +34,7 @@ fn one_delegation_is_two_rows_and_the_result_comes_first() {
     assert_eq!(texts(&rows, "source_id"), [WS, WS]);
     assert_eq!(rows[0]["created_at"], "2026-03-31T12:00:01Z");
     assert_eq!(rows[0]["type"], "delegation");
-    assert_eq!(bench.ws().polls.last().unwrap().statuses, ["completed", "completed"]);
+    assert_eq!(bench.ws().polls.last().unwrap().statuses[..], ["completed", "completed"]);
 }
 
 #[test]

@@ -276,10 +276,8 @@ impl Run {
         }
         match &command.action {
             Action::SendSelfMessage { text, .. } => self.look_at_message(text),
-            Action::StoreBatch(batch) => {
-                if batch.lines.iter().any(|line| !line.contains(&format!("\"{OWN}\""))) {
-                    self.broken = Some("S1: a foreign result is stored".into());
-                }
+            Action::StoreBatch(batch) if !batch.lines.iter().all(|line| is_own(line)) => {
+                self.broken = Some("S1: a foreign result is stored".into());
             }
             _ => {}
         }
@@ -360,6 +358,10 @@ impl Run {
         self.pump();
         self.outputs.len() > before
     }
+}
+
+fn is_own(line: &str) -> bool {
+    line.contains(&format!("\"{OWN}\""))
 }
 
 fn placement(dice: &mut Dice) -> Placement {
