@@ -66,7 +66,8 @@ fn every_scenario_is_read_and_tried() {
 
 /// The refusal of a scenario that is `calm` with one line replaced.
 fn refusal(line: &str, by: &str) -> String {
-    let calm = "title = \"calm\"\nshows = \"nothing\"\nlasts = \"1h\"\n[setup]\ninterval = \"30s\"\n\
+    let calm = "title = \"calm\"\nshows = \"nothing\"\nlasts = \"1h\"\n\
+                [setup]\ninterval = \"30s\"\n\
                 [[happens]]\nat = \"5m\"\nfinish = {}\n[expect]\nresults = 1\n";
     assert!(calm.contains(line), "{line}");
     let path = std::env::temp_dir().join(format!("everbeat-scenario-{}.toml", fnv(by)));
