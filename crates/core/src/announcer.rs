@@ -402,6 +402,10 @@ impl Announcer {
         message: Message,
         wait: Duration,
     ) {
+        // One that the folder's loss made unknown is told anew, by another.
+        if !store.memory.is_announcing(&message.id) {
+            return;
+        }
         self.add_unanswered(store, fx, message, wait);
         self.taken(store, fx);
         store.probe();
