@@ -48,8 +48,6 @@ pub(crate) struct AliveLane {
 pub(crate) enum Consequence {
     /// Nothing.
     None,
-    /// The platform refused the token.
-    Refused,
     /// Accepted after a gap in which the platform may have forgotten us.
     AcceptedAfterGap,
 }
@@ -197,7 +195,7 @@ impl AliveLane {
                 if !self.retried && !planted::active(Fault::TokenKept) {
                     reload_token(fx);
                 }
-                Consequence::Refused
+                Consequence::None
             }
             Ok(response) => {
                 self.failed(fx, answers::error_text(response.status, &response.body.0));
@@ -309,15 +307,12 @@ impl AliveLane {
         fx.set_in(Timer::Beat, delay);
     }
 
-    /// A last beat if the platform does not know the last state yet. Says
-    /// whether one is under way.
-    pub(crate) fn stop(&mut self, config: &ValidConfig, vitals: &Vitals, fx: &mut Effects) -> bool {
-        let worth = self.change_pending && self.is_well() && !fx.is_busy(Slot::Beat);
-        if worth {
+    /// A last beat if the platform does not know the last state yet.
+    pub(crate) fn stop(&mut self, config: &ValidConfig, vitals: &Vitals, fx: &mut Effects) {
+        if self.change_pending && self.is_well() && !fx.is_busy(Slot::Beat) {
             self.send(config, vitals, fx);
         }
         fx.timers.clear(Timer::Beat);
-        worth
     }
 }
 

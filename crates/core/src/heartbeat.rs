@@ -295,7 +295,7 @@ impl Heartbeat {
 
     fn beat_landed(&mut self, consequence: Consequence) {
         match consequence {
-            Consequence::None | Consequence::Refused => {}
+            Consequence::None => {}
             Consequence::AcceptedAfterGap => self.registration.needed(&self.config, &mut self.fx),
         }
     }

@@ -185,7 +185,7 @@ pub fn s6_bounded(world: &World) -> Checked {
     if files > 16 {
         return Err(format!("S6: {files} files"));
     }
-    let machine = world.printed_machine().len().max(world.seen.machine_bytes_max);
+    let machine = world.printed_machine().len();
     if machine > MACHINE_BYTES_MAX {
         return Err(format!("S6: the machine prints as {machine} bytes"));
     }

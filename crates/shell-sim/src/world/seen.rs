@@ -105,8 +105,6 @@ pub struct Seen {
     pub leaks: Vec<String>,
     /// A hash over every command, its time and its order.
     pub digest: u64,
-    /// The largest machine ever seen, by the length of what it prints.
-    pub machine_bytes_max: usize,
 }
 
 impl Seen {

@@ -2,7 +2,7 @@
 //! that it must catch.
 
 use everbeat_core::planted::Fault;
-use everbeat_sim::plan::{Act, Entry, Network, Plan, Setup, completed, failed};
+use everbeat_sim::plan::{Act, Entry, Plan, Setup, completed, failed};
 use everbeat_sim::promises::{liveness, safety};
 use everbeat_sim::world::World;
 use proptest::prelude::*;
@@ -291,7 +291,3 @@ pub(crate) fn anything() -> BoxedStrategy<Plan> {
     ];
     plan(20, acts, 24)
 }
-
-/// A quiet network at the start of any plan.
-#[allow(dead_code)]
-pub(crate) const GOOD: Network = Network::GOOD;
