@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use everbeat_core::{Action, Outcome, Secret, ValidConfig, lower};
-use everbeat_store::write_secret;
+use everbeat_store::{RealDisk, write_secret};
 
 use crate::client::Client;
-use crate::disk::RealDisk;
 use crate::files::{Stores, Worker};
 use crate::token::Token;
 

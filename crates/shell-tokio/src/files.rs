@@ -6,10 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use everbeat_core::{Action, Outcome};
-use everbeat_store::{Paths, Store};
+use everbeat_store::{Paths, RealDisk, Store};
 use tokio::sync::oneshot;
-
-use crate::disk::RealDisk;
 
 /// One thread with a queue; it owns `S` and ends when this is dropped.
 ///

@@ -29,7 +29,6 @@ mod body;
 pub mod cli;
 mod client;
 mod clock;
-mod disk;
 mod driver;
 mod effects;
 mod files;
@@ -46,4 +45,4 @@ mod token;
 
 pub use agent::{Agent, AgentConfig, AgentHandle, EndedEarly, Reporter, SpawnError, Stopped};
 pub use client::ClientError;
-pub use disk::RealDisk;
+pub use everbeat_store::RealDisk;

@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use everbeat_core::{Outcome, Secret};
-use everbeat_store::{read_secret, write_secret};
-
-use crate::disk::RealDisk;
+use everbeat_store::{RealDisk, read_secret, write_secret};
 
 /// One workspace's token.
 #[derive(Debug)]

@@ -5,6 +5,9 @@
 //! away, at any moment. How a batch gets there exactly once, whatever process
 //! dies where, is told step by step in [`store_batch`] and [`placing`], and
 //! what is found after a crash in [`recovery`].
+//!
+//! The feature `std-disk` adds `RealDisk`, the file system of this process:
+//! what every shell on a Unix works with.
 #![forbid(unsafe_code)]
 
 mod disk;
@@ -17,12 +20,19 @@ mod paths;
 pub mod placing;
 #[doc(hidden)]
 pub mod planted;
+#[cfg(feature = "std-disk")]
+mod real_disk;
 pub mod recovery;
 mod secret_file;
 mod store;
 pub mod store_batch;
+#[cfg(test)]
+#[cfg(feature = "std-disk")]
+mod testing;
 
 pub use disk::{Access, Disk, DiskError, DiskErrorKind, FileId, FileKind, Metadata};
 pub use paths::Paths;
+#[cfg(feature = "std-disk")]
+pub use real_disk::RealDisk;
 pub use secret_file::{read_secret, write_secret};
 pub use store::Store;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use everbeat_core::{Action, Outcome, Response, Secret, lower};
-use everbeat_store::{Disk, FileKind};
+use everbeat_store::{Disk, FileKind, RealDisk, read_secret};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use serde_json::{Value, json};
 
@@ -14,7 +14,6 @@ use super::signals::Signals;
 use super::{Exit, print, runtime};
 use crate::AgentConfig;
 use crate::client::Client;
-use crate::disk::RealDisk;
 use crate::settings::Settings;
 
 /// How long the platform may take for one answer.
@@ -113,7 +112,7 @@ fn check_token(config: &AgentConfig) -> (Option<Secret>, Finding) {
     let shown = file.display();
     let file_first = config.configs_dir == Path::new("/configs");
     let environment = config.environment_token.clone();
-    match everbeat_store::read_secret(&RealDisk, &file) {
+    match read_secret(&RealDisk, &file) {
         Ok(Some(token)) if file_first || environment.is_none() => {
             (Some(token), finding("token", Status::Ok, format!("set in {shown}")))
         }

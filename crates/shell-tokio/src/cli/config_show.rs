@@ -3,11 +3,11 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use everbeat_store::{RealDisk, read_secret};
 use serde_json::json;
 
 use super::args::SettingsArgs;
 use super::{Exit, print};
-use crate::disk::RealDisk;
 use crate::settings::layers::{Effective, Origin};
 use crate::settings::schema::SETTINGS;
 use crate::settings::{Settings, TOKEN_VARIABLE};
@@ -75,7 +75,7 @@ fn without_credentials(text: &str) -> String {
 /// Whether there is a token and where, never which.
 fn token_row(configs_dir: &std::path::Path, from_environment: bool) -> Row {
     let file = configs_dir.join(".auth_token");
-    let in_file = everbeat_store::read_secret(&RealDisk, &file);
+    let in_file = read_secret(&RealDisk, &file);
     let in_file_origin = file.display().to_string();
     let file_first = configs_dir == std::path::Path::new("/configs");
     let (value, layer, origin) = match in_file {

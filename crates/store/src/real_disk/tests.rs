@@ -2,10 +2,10 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use everbeat_core::{Action, Batch, Outcome, Placement};
-use everbeat_store::{Paths, Store};
 
 use super::*;
 use crate::testing::TempDir;
+use crate::{Paths, Store};
 
 fn kind<T: std::fmt::Debug>(result: Result<T, DiskError>) -> DiskErrorKind {
     result.expect_err("it should fail").kind

@@ -1,4 +1,4 @@
-//! The store's [`Disk`] on the real file system.
+//! The [`Disk`] of a real file system.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
@@ -6,9 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use everbeat_store::{Access, Disk, DiskError, DiskErrorKind, FileId, FileKind, Metadata};
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
+
+use crate::disk::{Access, Disk, DiskError, DiskErrorKind, FileId, FileKind, Metadata};
 
 /// The file system of this process.
 #[derive(Clone, Copy, Debug, Default)]
