@@ -279,6 +279,16 @@ impl Platform {
         self.faults.clear(route);
     }
 
+    /// Takes away the faults that are for this workspace alone.
+    ///
+    /// # Errors
+    /// If the workspace does not exist.
+    pub fn clear_faults_of(&mut self, id: &str) -> Result<(), AdminError> {
+        self.known(id)?;
+        self.faults.clear_of(id);
+        Ok(())
+    }
+
     /// The platform is away for so long; zero ends it. `/admin` stays.
     pub fn outage(&mut self, length: Duration, kind: OutageKind) {
         let until = self.now.saturating_add(length);

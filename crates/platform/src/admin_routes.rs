@@ -98,6 +98,7 @@ impl Platform {
                 Ok(json!({"id": created.id, "token": created.token}))
             }
             ("POST", ["workspaces", id, verb]) => self.administer_workspace(id, verb, request),
+            ("DELETE", ["workspaces", id, "faults"]) => self.clear_faults_of(id).map(|()| done()),
             ("POST", ["delegations"]) => {
                 let id = self.make_delegation(body::<NewDelegation>(request)?)?;
                 Ok(json!({"delegation_id": id}))

@@ -148,6 +148,7 @@ impl Platform {
             created_ms: self.wall_ms,
             request_body: Some(json!({"task": new.task, "delegation_id": id})),
             delegation_id: Some(id.clone()),
+            ledger_id: Some(id.clone()),
             idempotency_key: new.idempotency_key,
             ..Row::default()
         };

@@ -196,6 +196,15 @@ impl Faults {
         }
     }
 
+    /// Those that are for this workspace alone.
+    pub(crate) fn clear_of(&mut self, workspace: &str) {
+        self.0.retain(|fault| fault.workspace.as_deref() != Some(workspace));
+    }
+
+    pub(crate) fn is_for(&self, workspace: &str) -> bool {
+        self.0.iter().any(|fault| fault.workspace.as_deref() == Some(workspace))
+    }
+
     pub(crate) fn take(&mut self, route: Route, workspace: &str) -> Option<FaultEffect> {
         let at = self.0.iter().position(|fault| {
             fault.route.is_none_or(|wanted| wanted == route)

@@ -315,6 +315,7 @@ impl Platform {
             created_ms: self.wall_ms,
             response_body,
             delegation_id: result.carries_id.then(|| delegation.to_owned()),
+            ledger_id: Some(delegation.to_owned()),
             ..Row::default()
         };
         self.insert_row(workspace, row);

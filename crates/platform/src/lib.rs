@@ -42,6 +42,7 @@ mod listing;
 mod notify;
 mod observe;
 mod options;
+mod overview;
 mod platform;
 mod rate_limit;
 mod register;
@@ -64,6 +65,7 @@ pub use observe::{
     WorkspaceEvent,
 };
 pub use options::{Options, Version};
+pub use overview::{DelegationLine, RowLine, WorkspaceLine};
 pub use platform::Platform;
 pub use request::{Answer, Delivery, Reply, Request};
 pub use route::Route;

@@ -22,6 +22,8 @@ pub(crate) struct Row {
     pub(crate) request_body: Option<Value>,
     pub(crate) response_body: Option<Value>,
     pub(crate) delegation_id: Option<String>,
+    /// The same, even where the row itself does not say so. Never listed.
+    pub(crate) ledger_id: Option<String>,
     pub(crate) idempotency_key: Option<String>,
 }
 
