@@ -20,6 +20,7 @@ use crate::driver::{Driver, Input, Machine};
 use crate::effects::{Context, Shared};
 use crate::files::{Stores, Worker};
 use crate::log::Places;
+use crate::observe::Observer;
 use crate::record::Recorder;
 use crate::token::Token;
 
@@ -108,7 +109,18 @@ impl Agent {
     /// has no thread left. Nothing else keeps an agent from starting: what is
     /// wrong with files or the platform is told and tried again.
     pub async fn spawn(config: AgentConfig) -> Result<AgentHandle, SpawnError> {
-        let mut handles = Self::spawn_fleet(vec![config]).await?;
+        Self::spawn_observed(config, Vec::new()).await
+    }
+
+    /// Starts one agent that others watch.
+    ///
+    /// # Errors
+    /// As [`Agent::spawn`].
+    pub async fn spawn_observed(
+        config: AgentConfig,
+        observers: Vec<Box<dyn Observer>>,
+    ) -> Result<AgentHandle, SpawnError> {
+        let mut handles = Self::spawn_all(vec![(config, observers)]).await?;
         handles.pop().ok_or_else(|| SpawnError::Thread(io::Error::other("no agent was made")))
     }
 
@@ -118,9 +130,16 @@ impl Agent {
     /// # Errors
     /// As [`Agent::spawn`]; if one cannot start, none does.
     pub async fn spawn_fleet(configs: Vec<AgentConfig>) -> Result<Vec<AgentHandle>, SpawnError> {
+        Self::spawn_all(configs.into_iter().map(|config| (config, Vec::new())).collect()).await
+    }
+
+    async fn spawn_all(
+        configs: Vec<(AgentConfig, Vec<Box<dyn Observer>>)>,
+    ) -> Result<Vec<AgentHandle>, SpawnError> {
+        let all_paths = configs.iter().map(|(config, _)| paths(config));
         let shared = Arc::new(Shared {
             client: Client::new()?,
-            stores: Worker::start("everbeat-store", Stores::new(configs.iter().map(paths)))
+            stores: Worker::start("everbeat-store", Stores::new(all_paths))
                 .map_err(SpawnError::Thread)?,
             secrets: Worker::start("everbeat-secrets", ()).map_err(SpawnError::Thread)?,
         });
@@ -132,8 +151,9 @@ impl Agent {
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let mut machines = Vec::with_capacity(configs.len());
         let mut handles = Vec::with_capacity(configs.len());
-        for (index, config) in configs.into_iter().enumerate() {
-            let machine = machine(&shared, clock, index, config, within).await?;
+        for (index, (config, observers)) in configs.into_iter().enumerate() {
+            let mut machine = machine(&shared, clock, index, config, within).await?;
+            machine.observers.extend(observers);
             let reporter = Reporter { index, inputs: sender.clone() };
             handles.push(AgentHandle { reporter, overview: machine.overview.subscribe(), clock });
             machines.push(machine);
@@ -254,6 +274,7 @@ async fn machine(
     let header = || RecordHeader::new((*config.core).clone(), seed, now);
     let record = config.record.as_ref().map(|path| Recorder::begin(path, &header()));
     let record = record.transpose().map_err(SpawnError::Record)?;
+    let observers = record.into_iter().map(|record| Box::new(record) as Box<dyn Observer>);
     let heartbeat = Heartbeat::new(config.core.clone(), seed, now);
     let places = Places {
         workspace_id: config.core.workspace_id.clone(),
@@ -270,7 +291,7 @@ async fn machine(
         inbound_secret_file: config.configs_dir.join(".platform_inbound_secret"),
     };
     Ok(Machine {
-        record,
+        observers: observers.collect(),
         overview: watch::Sender::new(heartbeat.overview()),
         heartbeat,
         context: Arc::new(context),

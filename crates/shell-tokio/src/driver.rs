@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everbeat_core::{
-    Action, Command, CommandId, Event, Heartbeat, Instant, Outcome, Overview, RecordLine, Report,
+    Action, Command, CommandId, Event, Heartbeat, Instant, Now, Outcome, Overview, Report,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
@@ -17,7 +17,7 @@ use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use crate::clock::Clock;
 use crate::effects::Context;
 use crate::log::{self, Places};
-use crate::record::Recorder;
+use crate::observe::Observer;
 
 /// The timer's own clock stands still while the machine sleeps: looking this
 /// often makes a suspend show soon after its end.
@@ -50,8 +50,8 @@ pub(crate) struct Machine {
     pub(crate) context: Arc<Context>,
     pub(crate) places: Places,
     pub(crate) overview: watch::Sender<Overview>,
-    /// Where its history goes, if it is recorded.
-    pub(crate) record: Option<Recorder>,
+    /// Who watches it: its record, if it is recorded, and others.
+    pub(crate) observers: Vec<Box<dyn Observer>>,
     /// Effects under way: at most one of each kind.
     pub(crate) running: Vec<(CommandId, AbortHandle)>,
 }
@@ -66,7 +66,7 @@ impl Driver {
     /// Runs until every machine has stopped.
     pub(crate) async fn run(mut self) {
         for index in 0..self.machines.len() {
-            self.pump(index);
+            self.pump(index, self.clock.now());
         }
         while self.machines.iter().any(|machine| !machine.heartbeat.is_stopped()) {
             let next = self.until_next();
@@ -123,35 +123,41 @@ impl Driver {
     fn feed(&mut self, index: usize, event: Event) {
         if let Some(machine) = self.machines.get_mut(index) {
             let now = self.clock.now();
-            if let Some(record) = &mut machine.record {
-                record.take(|| RecordLine::Event { now, event: event.clone() });
+            let asked_for = if event == Event::Tick { self.agenda.wakeup(index) } else { None };
+            let late = asked_for.map_or(Duration::ZERO, |at| now.monotonic.since(at));
+            for observer in &mut machine.observers {
+                observer.event(now, late, &event);
             }
             machine.heartbeat.handle(now, event);
-            self.pump(index);
+            self.pump(index, now);
         }
     }
 
     /// Takes what the machine hands out, and notes when it wants to be called.
-    fn pump(&mut self, index: usize) {
+    fn pump(&mut self, index: usize, now: Now) {
         let Some(machine) = self.machines.get_mut(index) else { return };
         let mut taken = 0;
         while taken < TAKEN_PER_TURN_MAX {
             let Some(command) = machine.heartbeat.poll_command() else { break };
-            if let Some(record) = &mut machine.record {
-                record.take(|| RecordLine::Command(command.clone()));
+            for observer in &mut machine.observers {
+                observer.command(now, &command);
             }
             machine.start(index, command, &mut self.effects, &mut self.flights);
             taken += 1;
         }
         while taken < TAKEN_PER_TURN_MAX {
             let Some(notice) = machine.heartbeat.poll_notice() else { break };
-            if let Some(record) = &mut machine.record {
-                record.take(|| RecordLine::Notice(notice.clone()));
+            let line = log::line(&machine.places, &notice);
+            for observer in &mut machine.observers {
+                observer.notice(now, &notice, &line);
             }
-            log::tell(&machine.places, &notice);
+            log::tell(&machine.places, &notice, &line);
             taken += 1;
         }
         let overview = machine.heartbeat.overview();
+        for observer in &mut machine.observers {
+            observer.turned(now, &overview);
+        }
         machine.overview.send_if_modified(|shown| {
             let changed = *shown != overview;
             *shown = overview;
@@ -198,6 +204,10 @@ struct Agenda {
 }
 
 impl Agenda {
+    fn wakeup(&self, index: usize) -> Option<Instant> {
+        self.wakeups.get(index).copied().flatten()
+    }
+
     fn set(&mut self, index: usize, at: Option<Instant>) {
         let Some(wakeup) = self.wakeups.get_mut(index) else { return };
         if *wakeup == at {

@@ -33,6 +33,7 @@ mod driver;
 mod effects;
 mod files;
 mod log;
+mod observe;
 mod record;
 #[cfg(feature = "cli")]
 pub mod serve;
@@ -46,3 +47,4 @@ mod token;
 pub use agent::{Agent, AgentConfig, AgentHandle, EndedEarly, Reporter, SpawnError, Stopped};
 pub use client::ClientError;
 pub use everbeat_store::RealDisk;
+pub use observe::Observer;

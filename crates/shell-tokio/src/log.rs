@@ -18,11 +18,10 @@ pub(crate) struct Places {
 
 /// Writes one notice to the log, with the workspace and the notice's name as
 /// fields of their own.
-pub(crate) fn tell(places: &Places, notice: &Notice) {
+pub(crate) fn tell(places: &Places, notice: &Notice, line: &str) {
     let workspace = places.workspace_id.as_str();
     let value = serde_json::to_value(notice).unwrap_or_default();
     let name = value.get("type").and_then(|name| name.as_str()).unwrap_or("unknown");
-    let line = line(places, notice);
     match notice.severity() {
         Severity::Debug => tracing::debug!(workspace, notice = name, "{line}"),
         Severity::Info => tracing::info!(workspace, notice = name, "{line}"),
@@ -32,7 +31,7 @@ pub(crate) fn tell(places: &Places, notice: &Notice) {
 }
 
 /// What a person reads.
-fn line(places: &Places, notice: &Notice) -> String {
+pub(crate) fn line(places: &Places, notice: &Notice) -> String {
     let Places { platform_url, .. } = places;
     let token_file = places.token_file.display();
     let state_dir = places.state_dir.display();

@@ -9,8 +9,11 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
-use everbeat_core::{RecordHeader, RecordLine};
+use everbeat_core::{Command, Event, Notice, Now, Overview, RecordHeader, RecordLine};
+
+use crate::observe::Observer;
 
 /// A record ends when it has so many bytes.
 const BYTES_MAX: u64 = 256 << 20;
@@ -47,13 +50,29 @@ impl Recorder {
     }
 
     /// Takes a line; the first that finds no room ends the record.
-    pub(crate) fn take(&mut self, line: impl FnOnce() -> RecordLine) {
+    fn take(&mut self, line: impl FnOnce() -> RecordLine) {
         let Some(lines) = &self.lines else { return };
         if lines.try_send(line()).is_err() {
             tracing::warn!("the record in {} ends: its file cannot keep up", self.path.display());
             self.lines = None;
         }
     }
+}
+
+impl Observer for Recorder {
+    fn event(&mut self, now: Now, _late: Duration, event: &Event) {
+        self.take(|| RecordLine::Event { now, event: event.clone() });
+    }
+
+    fn command(&mut self, _now: Now, command: &Command) {
+        self.take(|| RecordLine::Command(command.clone()));
+    }
+
+    fn notice(&mut self, _now: Now, notice: &Notice, _line: &str) {
+        self.take(|| RecordLine::Notice(notice.clone()));
+    }
+
+    fn turned(&mut self, _now: Now, _overview: &Overview) {}
 }
 
 fn write_all(mut out: BufWriter<File>, lines: Receiver<RecordLine>, path: &str) {
