@@ -39,6 +39,9 @@ mod record;
 pub mod serve;
 #[cfg(feature = "cli")]
 mod settings;
+#[cfg(feature = "cli")]
+#[expect(dead_code, reason = "the routes that show it follow")]
+mod telemetry;
 #[cfg(test)]
 mod testing;
 mod tls;

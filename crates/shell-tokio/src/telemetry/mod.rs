@@ -1,0 +1,114 @@
+//! What the control socket shows of an agent at work: events and metrics.
+//!
+//! A [`Watcher`](watcher::Watcher) sees what the machine is told and says,
+//! counts it, and keeps the newest of it as events. Nothing here waits, and
+//! nothing here holds a secret: events name ids, counts, outcomes, and what
+//! the agent reported of itself.
+
+pub(crate) mod exposition;
+pub(crate) mod kind;
+pub(crate) mod log_tap;
+pub(crate) mod metrics;
+pub(crate) mod ring;
+pub(crate) mod route;
+mod stamp;
+mod watcher;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use everbeat_core::WallTime;
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::observe::Observer;
+use kind::Kind;
+use metrics::Metrics;
+use ring::{Found, From, Ring};
+use stamp::rfc3339;
+
+/// Events that are handed to a client at once.
+const READ_MAX: usize = 128;
+/// Bytes of one text in an event.
+const TEXT_BYTES_MAX: usize = 1_024;
+/// Ids grow through restarts: they begin at so many for each second of the
+/// wall clock. Both factors stay exact in a double for two centuries.
+const IDS_PER_SECOND: u64 = 1_000_000;
+
+/// Fields of an event.
+pub(crate) type Fields = Map<String, Value>;
+
+/// One agent's events and metrics.
+#[derive(Debug)]
+pub(crate) struct Telemetry {
+    ring: Mutex<Ring>,
+    last_id: watch::Sender<u64>,
+    metrics: Metrics,
+}
+
+impl Telemetry {
+    /// Of a process that starts now.
+    pub(crate) fn start() -> Arc<Self> {
+        let started_ms = u64::try_from(clock::wall().unix_millis()).unwrap_or_default();
+        let ring = Ring::new((started_ms / 1_000).saturating_mul(IDS_PER_SECOND) + 1);
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), started_ms as f64 / 1_000.0);
+        let last_id = watch::Sender::new(ring.last_id());
+        Arc::new(Self { ring: Mutex::new(ring), last_id, metrics })
+    }
+
+    /// What feeds it.
+    pub(crate) fn observer(self: &Arc<Self>) -> Box<dyn Observer> {
+        Box::new(watcher::Watcher::new(Arc::clone(self)))
+    }
+
+    pub(crate) const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Adds an event that happened at `at`. Texts in it are cut at 1 KiB.
+    pub(crate) fn publish(&self, at: WallTime, kind: Kind, mut fields: Fields) {
+        fields.insert("at".into(), rfc3339(at).into());
+        let mut data = Value::Object(fields);
+        bound(&mut data);
+        let id = self.ring().push(kind, data.to_string());
+        self.metrics.event();
+        self.last_id.send_replace(id);
+    }
+
+    /// Some events from there on; what is missing is counted as lost.
+    pub(crate) fn read(&self, from: From) -> Found {
+        let found = self.ring().read(from, READ_MAX);
+        self.metrics.lost(found.missed);
+        found
+    }
+
+    /// Changes whenever there is a new event: to its id.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.last_id.subscribe()
+    }
+
+    /// The newest event's id.
+    pub(crate) fn last_id(&self) -> u64 {
+        self.ring().last_id()
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Cuts every text in it.
+fn bound(value: &mut Value) {
+    match value {
+        Value::String(text) if text.len() > TEXT_BYTES_MAX => {
+            let end = (0..=TEXT_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end));
+            text.truncate(end.unwrap_or(0));
+        }
+        Value::Array(values) => values.iter_mut().for_each(bound),
+        Value::Object(fields) => fields.values_mut().for_each(bound),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;
