@@ -16,6 +16,7 @@ use crate::notice::{Lane, Notice};
 use crate::outage::Outage;
 use crate::planted::{self, Fault};
 use crate::secret::Secret;
+use crate::status::{BeatStatus, DueWhy, LaneStatus};
 use crate::time::{Instant, scale};
 use crate::timers::Timer;
 use crate::vitals::{Counters, Vitals};
@@ -29,10 +30,17 @@ pub(crate) struct AliveLane {
     outage: Outage,
     in_flight: Option<Counters>,
     last_sent: Option<Instant>,
+    /// What the beat's timer was last set to, and why.
+    due_at: Instant,
+    due_why: DueWhy,
+    /// How long after it was due the last beat was sent.
+    lateness: Duration,
     last_accepted: Option<Instant>,
     accepted: u64,
     /// Something changed that the platform should know soon.
     change_pending: bool,
+    /// Somebody wants a beat now.
+    asked: bool,
     /// The last answer refused the token.
     refused: bool,
     /// This turn's one retry with a changed token was used.
@@ -57,17 +65,21 @@ impl AliveLane {
         let interval = u64::try_from(config.interval.as_nanos()).unwrap_or(u64::MAX);
         let hash = chance::fnv1a(config.workspace_id.as_bytes());
         let spread = FIRST_BEAT_SPREAD.min(scale(config.interval, 1, 4));
-        let first = fx.chance.below(spread);
-        fx.set_in(Timer::Beat, first);
+        let first = fx.at().plus(fx.chance.below(spread));
+        fx.timers.set(Timer::Beat, first);
         Self {
             started_at: fx.at(),
             phase: Duration::from_nanos(hash % interval.max(1)),
             outage: Outage::new(Lane::Alive),
             in_flight: None,
             last_sent: None,
+            due_at: first,
+            due_why: DueWhy::Start,
+            lateness: Duration::ZERO,
             last_accepted: None,
             accepted: 0,
             change_pending: false,
+            asked: false,
             refused: false,
             retried: false,
             waits_for_token: false,
@@ -131,7 +143,8 @@ impl AliveLane {
         self.retried = false;
         if self.refused && !has_waited && !planted::active(Fault::TokenKept) {
             self.waits_for_token = true;
-            fx.set_in(Timer::Beat, TOKEN_WAIT.min(scale(config.interval, 1, 3)));
+            let at = fx.at().plus(TOKEN_WAIT.min(scale(config.interval, 1, 3)));
+            self.schedule(fx, at, DueWhy::Token);
             reload_token(fx);
         } else {
             self.send(config, vitals, fx);
@@ -144,6 +157,8 @@ impl AliveLane {
         self.in_flight = Some(counters);
         self.last_sent = Some(fx.at());
         self.change_pending = false;
+        self.asked = false;
+        self.lateness = fx.at().since(self.due_at);
         self.schedule_regular(config, fx);
         fx.start(Slot::Beat, Some(config.request_deadline()), Action::PostHeartbeat(body));
     }
@@ -155,22 +170,38 @@ impl AliveLane {
         self.schedule_change(fx);
     }
 
+    /// Somebody wants a beat now, however the platform does: at most one a
+    /// second, after the one that is under way.
+    pub(crate) fn asked(&mut self, fx: &mut Effects) {
+        self.asked = true;
+        self.schedule_change(fx);
+    }
+
     fn schedule_change(&mut self, fx: &mut Effects) {
-        let may = self.change_pending && self.outage.failures() == 0 && !fx.is_busy(Slot::Beat);
-        if may {
+        let is_due = self.asked || (self.change_pending && self.outage.failures() == 0);
+        if is_due && !fx.is_busy(Slot::Beat) {
             let at = self.last_sent.map_or(fx.at(), |sent| sent.plus(CHANGE_BEAT_GAP));
-            fx.timers.set_no_later(Timer::Beat, at.max(fx.at()));
+            let at = at.max(fx.at());
+            if fx.timers.get(Timer::Beat).is_none_or(|due| at < due) {
+                let why = if self.asked { DueWhy::Asked } else { DueWhy::Change };
+                self.schedule(fx, at, why);
+            }
         }
     }
 
-    fn schedule_regular(&self, config: &ValidConfig, fx: &mut Effects) {
+    fn schedule(&mut self, fx: &mut Effects, at: Instant, why: DueWhy) {
+        fx.timers.set(Timer::Beat, at);
+        (self.due_at, self.due_why) = (at, why);
+    }
+
+    fn schedule_regular(&mut self, config: &ValidConfig, fx: &mut Effects) {
         let mut jitter = fx.chance.below(jitter_max(config));
         if planted::active(Fault::Undetermined) {
             let address = core::ptr::from_ref(self).addr();
             jitter = Duration::from_nanos(u64::try_from(address).unwrap_or_default() % 1_000_000);
         }
         let at = self.next_on_grid(config, fx, Duration::ZERO).plus(jitter);
-        fx.timers.set(Timer::Beat, at);
+        self.schedule(fx, at, DueWhy::Interval);
     }
 
     /// A beat came to its end.
@@ -192,6 +223,7 @@ impl AliveLane {
                 self.refused = true;
                 self.failed(fx, answers::error_text(response.status, &response.body.0));
                 self.schedule_regular(config, fx);
+                self.schedule_change(fx);
                 if !self.retried && !planted::active(Fault::TokenKept) {
                     reload_token(fx);
                 }
@@ -273,13 +305,23 @@ impl AliveLane {
         }
     }
 
-    fn schedule_retry(&self, config: &ValidConfig, fx: &mut Effects, retry_after_s: Option<u64>) {
+    fn schedule_retry(
+        &mut self,
+        config: &ValidConfig,
+        fx: &mut Effects,
+        retry_after_s: Option<u64>,
+    ) {
         let failures = self.outage.failures();
-        let delay = match retry_after_s {
-            Some(seconds) => backoff::retry_after(&mut fx.chance, config.interval, seconds),
-            None => backoff::delay(&mut fx.chance, config.interval, failures),
+        let (delay, why) = match retry_after_s {
+            Some(seconds) => {
+                let delay = backoff::retry_after(&mut fx.chance, config.interval, seconds);
+                (delay, DueWhy::RetryAfter)
+            }
+            None => (backoff::delay(&mut fx.chance, config.interval, failures), DueWhy::Backoff),
         };
-        fx.set_in(Timer::Beat, delay);
+        let at = fx.at().plus(delay);
+        self.schedule(fx, at, why);
+        self.schedule_change(fx);
     }
 
     /// The token was read, or could not be.
@@ -303,8 +345,25 @@ impl AliveLane {
         self.in_flight = None;
         self.waits_for_token = false;
         let spread = FIRST_BEAT_SPREAD.min(scale(config.interval, 1, 4));
-        let delay = fx.chance.below(spread);
-        fx.set_in(Timer::Beat, delay);
+        let at = fx.at().plus(fx.chance.below(spread));
+        self.schedule(fx, at, DueWhy::Resume);
+    }
+
+    pub(crate) fn status(&self, fx: &Effects) -> BeatStatus {
+        let now = fx.at();
+        BeatStatus {
+            lane: LaneStatus {
+                last_accepted_age: self.last_accepted.map(|at| now.since(at)),
+                next_due_in: fx.timers.get(Timer::Beat).map(|at| at.since(now)),
+                accepted: self.accepted,
+                failures_in_a_row: self.outage.failures(),
+                in_flight: fx.is_busy(Slot::Beat),
+                outage: self.outage.status(now),
+            },
+            next_due_why: self.due_why,
+            lateness: self.last_sent.map(|_| self.lateness),
+            token_refused: self.refused,
+        }
     }
 
     /// A last beat if the platform does not know the last state yet.

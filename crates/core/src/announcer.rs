@@ -5,6 +5,8 @@
 //! the agent's whole turn) is neither repeated nor forgotten: the results
 //! file is the evidence.
 
+mod status;
+
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -42,6 +44,7 @@ pub(crate) struct Announcer {
     sent: VecDeque<Instant>,
     unanswered: VecDeque<Unanswered>,
     accepted: u64,
+    last_accepted: Option<(Instant, Message)>,
     attempts: u64,
 }
 
@@ -82,12 +85,9 @@ impl Announcer {
             sent: VecDeque::new(),
             unanswered: VecDeque::new(),
             accepted: 0,
+            last_accepted: None,
             attempts: 0,
         }
-    }
-
-    pub(crate) const fn accepted(&self) -> u64 {
-        self.accepted
     }
 
     /// The journal is open (again). What it calls unanswered and this process
@@ -123,14 +123,6 @@ impl Announcer {
                 store.append(JournalRecord::Refused { message_id: message.id });
             }
         }
-    }
-
-    fn is_under_way(&self, id: &str) -> bool {
-        let is_sending = match &self.stage {
-            Stage::Idle | Stage::LookingUp => false,
-            Stage::Journalling(message) | Stage::Sending(message) => message.id == id,
-        };
-        is_sending || self.unanswered.iter().any(|unanswered| unanswered.message.id == id)
     }
 
     /// Takes the next step if one is due, and says when the next one will be.
@@ -364,7 +356,8 @@ impl Announcer {
         let results = u32::try_from(message.keys.len()).unwrap_or(u32::MAX);
         fx.notice(Notice::Announced { message_id: message.id.clone(), results });
         self.unanswered.retain(|unanswered| unanswered.message.id != message.id);
-        settle(store, message.id);
+        settle(store, message.id.clone());
+        self.last_accepted = Some((fx.at(), message));
     }
 
     fn was_refused(

@@ -16,8 +16,9 @@ use crate::journal::{JournalRecord, ResultKey};
 use crate::limits::{PAGE_ROWS, ROWS_MAX};
 use crate::notice::{Lane, Notice};
 use crate::outage::Outage;
+use crate::status::LaneStatus;
 use crate::store_lane::StoreLane;
-use crate::time::scale;
+use crate::time::{Instant, scale};
 use crate::timers::Timer;
 use crate::wire::answers::{self, is_success};
 use crate::wire::delegations::{self, FoldedResult, Page};
@@ -29,6 +30,7 @@ const KEPT_BODY_BYTES_MAX: usize = 64 << 10;
 pub(crate) struct DelegationLane {
     outage: Outage,
     accepted: u64,
+    last_accepted: Option<Instant>,
     /// The token was refused; one retry at once when it changes.
     refused: bool,
     retried: bool,
@@ -48,6 +50,7 @@ impl DelegationLane {
         Self {
             outage: Outage::new(Lane::Delegations),
             accepted: 0,
+            last_accepted: None,
             refused: false,
             retried: false,
             settled_body: None,
@@ -60,6 +63,18 @@ impl DelegationLane {
 
     pub(crate) const fn accepted(&self) -> u64 {
         self.accepted
+    }
+
+    pub(crate) fn status(&self, fx: &Effects) -> LaneStatus {
+        let now = fx.at();
+        LaneStatus {
+            last_accepted_age: self.last_accepted.map(|at| now.since(at)),
+            next_due_in: fx.timers.get(Timer::Poll).map(|at| at.since(now)),
+            accepted: self.accepted,
+            failures_in_a_row: self.outage.failures(),
+            in_flight: fx.is_busy(Slot::Poll),
+            outage: self.outage.status(now),
+        }
     }
 
     /// The journal is open (again): poll soon, and believe nothing of what
@@ -193,6 +208,7 @@ impl DelegationLane {
             }
         }
         self.accepted = self.accepted.saturating_add(1);
+        self.last_accepted = Some(fx.at());
         if let Some(notice) = self.outage.ended(fx.at()) {
             fx.notice(notice);
         }

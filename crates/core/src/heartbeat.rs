@@ -1,5 +1,7 @@
 //! The machine: takes events, asks the lanes, hands out what they want.
 
+mod status;
+
 use core::time::Duration;
 
 use crate::alive::{self, AliveLane, Consequence};
@@ -14,10 +16,13 @@ use crate::notice::{Lane, Notice};
 use crate::notifier::Notifier;
 use crate::planted::{self, Fault};
 use crate::registration::{Brought, Registration};
+use crate::status::Phase;
 use crate::store_lane::{StoreEvent, StoreLane};
 use crate::time::{Instant, Now};
 use crate::timers::Timer;
 use crate::vitals::{self, Report, Vitals};
+
+pub use status::Overview;
 
 /// When the machine wants to be called again, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,33 +31,6 @@ pub struct Wakeup {
     pub at: Instant,
     /// What is due then.
     pub reason: &'static str,
-}
-
-/// What is going on, for status pages and tests.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Overview {
-    /// When the platform last accepted a beat.
-    pub last_accepted_beat: Option<Instant>,
-    /// Beats accepted since the start.
-    pub beats_accepted: u64,
-    /// Failed beats in a row.
-    pub beat_failures: u32,
-    /// Polls answered well since the start.
-    pub polls_accepted: u64,
-    /// Results discovered but not stored yet.
-    pub discovered: usize,
-    /// Results stored but not announced yet.
-    pub unannounced: usize,
-    /// Results remembered.
-    pub remembered: usize,
-    /// Self-messages accepted since the start.
-    pub self_messages_accepted: u64,
-    /// Whether the journal is open.
-    pub store_open: bool,
-    /// Whether the last batch could not be placed yet.
-    pub held: bool,
-    /// Whether the machine has stopped.
-    pub stopped: bool,
 }
 
 /// One workspace's heartbeat agent.
@@ -69,13 +47,6 @@ pub struct Heartbeat {
     notifier: Notifier,
     store_was_open: bool,
     phase: Phase,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Running,
-    Stopping,
-    Stopped,
 }
 
 impl Heartbeat {
@@ -167,25 +138,6 @@ impl Heartbeat {
         self.phase == Phase::Stopped
     }
 
-    /// What is going on.
-    #[must_use]
-    pub fn overview(&self) -> Overview {
-        let memory = &self.store.memory;
-        Overview {
-            last_accepted_beat: self.alive.last_accepted(),
-            beats_accepted: self.alive.accepted(),
-            beat_failures: self.alive.failures(),
-            polls_accepted: self.delegations.accepted(),
-            discovered: self.store.discovered(),
-            unannounced: memory.untold_len(),
-            remembered: memory.len(),
-            self_messages_accepted: self.announcer.accepted(),
-            store_open: self.store.is_open(),
-            held: self.store.is_held(),
-            stopped: self.is_stopped(),
-        }
-    }
-
     /// Notes the time; says how long the machine slept past what it had
     /// asked for, if that is more than lateness.
     fn take_time(&mut self, now: Now) -> Option<Duration> {
@@ -215,19 +167,51 @@ impl Heartbeat {
     }
 
     fn report(&mut self, report: Report) {
-        if let Report::Awaiting { delegation_id } = report {
-            self.store.await_delegation(delegation_id, &mut self.fx);
-            self.delegations.has_room_again();
-            return;
-        }
-        match self.vitals.take_in(report) {
-            vitals::Effect::Later => {}
-            vitals::Effect::Soon if self.phase == Phase::Running => {
-                self.alive.changed(&mut self.fx);
+        let fx = &mut self.fx;
+        let is_running = self.phase == Phase::Running;
+        match report {
+            Report::Awaiting { delegation_id } => {
+                self.store.await_delegation(delegation_id, fx);
+                self.delegations.has_room_again();
             }
-            vitals::Effect::Soon => {}
-            vitals::Effect::Ignored => self.fx.notice(Notice::TasksOverflow),
+            Report::AwaitDropped { delegation_id } => self.store.drop_await(delegation_id),
+            Report::BeatNow if is_running => self.alive.asked(fx),
+            Report::BeatNow => {}
+            report @ (Report::TaskStarted { .. }
+            | Report::TaskList { .. }
+            | Report::TaskEnded { .. }
+            | Report::CurrentTask { .. }
+            | Report::Success
+            | Report::Error { .. }
+            | Report::Outcomes { .. }
+            | Report::Wedged { .. }
+            | Report::WedgeCleared
+            | Report::Metadata(_)) => match self.vitals.take_in(report, fx.at()) {
+                vitals::Effect::Later => {}
+                vitals::Effect::Soon if is_running => self.alive.changed(fx),
+                vitals::Effect::Soon => {}
+                vitals::Effect::Ignored => fx.notice(Notice::TasksOverflow),
+            },
         }
+        self.watch_tasks();
+    }
+
+    /// Sets the timer to when the next task ends by itself.
+    fn watch_tasks(&mut self) {
+        let next = self.vitals.next_expiry().filter(|_| self.phase == Phase::Running);
+        match next {
+            Some(at) => self.fx.timers.set(Timer::Task, at),
+            None => self.fx.timers.clear(Timer::Task),
+        }
+    }
+
+    fn tasks_expired(&mut self) {
+        for id in self.vitals.expire(self.fx.at()) {
+            let id = crate::text::cut_chars(&crate::text::one_line(&id), 200);
+            self.fx.notice(Notice::TaskExpired { id });
+            self.alive.changed(&mut self.fx);
+        }
+        self.watch_tasks();
     }
 
     /// A timer has come.
@@ -240,6 +224,7 @@ impl Heartbeat {
             Timer::Probe => self.store.probe(),
             // These only open a gate that `advance` looks at.
             Timer::Store | Timer::Announce | Timer::Notify => {}
+            Timer::Task => self.tasks_expired(),
             Timer::Stop => self.stopped(),
         }
     }

@@ -111,6 +111,11 @@ pub enum JournalRecord {
         /// The platform's id of the delegation.
         delegation_id: String,
     },
+    /// The agent does not wait for it any more.
+    AwaitDropped {
+        /// The platform's id of the delegation.
+        delegation_id: String,
+    },
     /// Everything so far, in one record: what compaction writes first.
     Snapshot(Snapshot),
 }

@@ -104,6 +104,7 @@ pub mod planted;
 mod record;
 mod registration;
 mod secret;
+mod status;
 mod store_lane;
 mod text;
 mod time;
@@ -129,5 +130,9 @@ pub use journal::{
 pub use notice::{Lane, Notice, Severity};
 pub use record::{RECORD_VERSION, RecordHeader, RecordLine};
 pub use secret::Secret;
+pub use status::{
+    AgentStatus, BeatStatus, DueWhy, LaneStatus, OutageStatus, Phase, PipelineStatus, StageStatus,
+    TaskStatus, VitalsStatus, WakeStatus,
+};
 pub use time::{Instant, Now, WallTime};
-pub use vitals::{Report, RuntimeMetadata};
+pub use vitals::{Report, RuntimeMetadata, TaskReport};

@@ -26,6 +26,10 @@ pub const REMEMBERED_MAX: usize = 4_096;
 pub const AWAITED_MAX: usize = 512;
 /// Tasks that the agent can run at once.
 pub const TASKS_MAX: usize = 256;
+/// How long a task can run without a report of it, if it is to end by itself.
+pub const TASK_TTL_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// Ids that a status names of each stage of the pipeline; the rest is counted.
+pub const STATUS_IDS_MAX: usize = 50;
 /// Results that one self-message speaks of, named or counted.
 pub const ANNOUNCED_RESULTS_MAX: usize = 1_000;
 /// Results named in one self-message; the rest is counted.

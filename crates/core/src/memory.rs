@@ -96,6 +96,9 @@ impl Memory {
             JournalRecord::Awaited { delegation_id } => {
                 self.add_awaited(delegation_id.clone());
             }
+            JournalRecord::AwaitDropped { delegation_id } => {
+                self.awaited.retain(|awaited| awaited != delegation_id);
+            }
             JournalRecord::Snapshot(snapshot) => *self = Self::from_snapshot(snapshot),
         }
     }
@@ -143,6 +146,10 @@ impl Memory {
 
     pub(crate) fn is_awaited(&self, delegation_id: &str) -> bool {
         self.awaited.iter().any(|awaited| awaited == delegation_id)
+    }
+
+    pub(crate) fn awaited_len(&self) -> usize {
+        self.awaited.len()
     }
 
     pub(crate) fn get(&self, key: &ResultKey) -> Option<&Remembered> {

@@ -126,6 +126,11 @@ pub enum Notice {
     AwaitedOverflow,
     /// Too many tasks at once: the report was ignored.
     TasksOverflow,
+    /// Nobody renewed a task in its time: it ended by itself.
+    TaskExpired {
+        /// The agent's own name for it, on one line, cut.
+        id: String,
+    },
     /// Results are in the results file.
     ResultsPlaced {
         /// The batch.
@@ -277,6 +282,7 @@ impl Notice {
             | Self::DiscoveredFull
             | Self::AwaitedOverflow
             | Self::TasksOverflow
+            | Self::TaskExpired { .. }
             | Self::ResultsHeld { .. }
             | Self::FileTrouble { .. }
             | Self::JournalTorn { .. }

@@ -80,6 +80,7 @@ const fn is_paced(notice: &Notice) -> bool {
         Notice::OutageStarted { .. }
         | Notice::OutageContinues { .. }
         | Notice::OutageEnded { .. }
+        | Notice::TaskExpired { .. }
         | Notice::TokenChanged
         | Notice::Registered { .. }
         | Notice::Resumed { .. }

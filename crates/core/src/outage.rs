@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::notice::{Lane, Notice};
 use crate::planted::{self, Fault};
+use crate::status::OutageStatus;
 use crate::time::Instant;
 
 /// After so long it is said again; after the last, once a day.
@@ -27,6 +28,7 @@ pub(crate) struct Outage {
 struct Current {
     since: Instant,
     failures: u32,
+    cause: String,
     said: bool,
     next_say: Duration,
 }
@@ -41,13 +43,22 @@ impl Outage {
         self.current.as_ref().map_or(0, |current| current.failures)
     }
 
+    /// The outage as it stands.
+    pub(crate) fn status(&self, now: Instant) -> Option<OutageStatus> {
+        let Current { since, failures, cause, .. } = self.current.as_ref()?;
+        let (since, failures) = (now.since(*since), *failures);
+        Some(OutageStatus { since, failures, cause: cause.clone() })
+    }
+
     /// One more failure; what is to be said about it, if anything.
     pub(crate) fn failed(&mut self, now: Instant, cause: String) -> Option<Notice> {
         let lane = self.lane;
         let Some(current) = &mut self.current else {
             let flaps = self.last_said_start.is_some_and(|at| now.since(at) < FLAP);
             let next_say = if flaps { FLAP_LASTS } else { STEPS[0] };
-            self.current = Some(Current { since: now, failures: 1, said: !flaps, next_say });
+            let (since, said) = (now, !flaps);
+            self.current =
+                Some(Current { since, failures: 1, cause: cause.clone(), said, next_say });
             if flaps {
                 return None;
             }
@@ -55,6 +66,7 @@ impl Outage {
             return Some(Notice::OutageStarted { lane, cause });
         };
         current.failures = current.failures.saturating_add(1);
+        current.cause.clone_from(&cause);
         let lasted = now.since(current.since);
         if lasted < current.next_say && !planted::active(Fault::NoisyOutage) {
             return None;

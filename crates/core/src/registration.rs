@@ -9,6 +9,7 @@ use crate::event::Outcome;
 use crate::notice::{Lane, Notice};
 use crate::outage::Outage;
 use crate::secret::Secret;
+use crate::status::OutageStatus;
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::wire::answers::{self, RegisterAnswer, is_success};
@@ -34,6 +35,10 @@ impl Registration {
             fx.timers.set(Timer::Register, fx.at());
         }
         Self { outage: Outage::new(Lane::Register), last_sent: None }
+    }
+
+    pub(crate) fn outage(&self, fx: &Effects) -> Option<OutageStatus> {
+        self.outage.status(fx.at())
     }
 
     /// The platform may not know us (any more): register soon, at most once

@@ -21,6 +21,7 @@ use crate::memory::Memory;
 use crate::notice::{Lane, Notice};
 use crate::outage::Outage;
 use crate::planted::{self, Fault};
+use crate::status::OutageStatus;
 use crate::text;
 use crate::timers::Timer;
 use crate::wire::delegations::FoldedResult;
@@ -35,8 +36,8 @@ pub(crate) struct StoreLane {
     discovered: VecDeque<FoldedResult>,
     /// Records that wait for the journal.
     queue: VecDeque<JournalRecord>,
-    /// The last batch is stored but not placed.
-    held: bool,
+    /// Why the last batch is stored but not placed, if so.
+    held: Option<String>,
     wants_probe: bool,
     journal_bytes: u64,
     compact_above: u64,
@@ -79,7 +80,7 @@ impl StoreLane {
             in_flight: InFlight::Nothing,
             discovered: VecDeque::new(),
             queue: VecDeque::new(),
-            held: false,
+            held: None,
             wants_probe: false,
             journal_bytes: 0,
             compact_above: JOURNAL_BYTES_MIN,
@@ -90,8 +91,21 @@ impl StoreLane {
         self.open
     }
 
-    pub(crate) const fn is_held(&self) -> bool {
-        self.held
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    pub(crate) fn held(&self) -> Option<&str> {
+        self.held.as_deref()
+    }
+
+    pub(crate) fn outage(&self, fx: &Effects) -> Option<OutageStatus> {
+        self.outage.status(fx.at())
+    }
+
+    /// The ids of what waits for the disk, oldest first.
+    pub(crate) fn discovered_ids(&self) -> impl Iterator<Item = &String> {
+        self.discovered.iter().map(|result| &result.key.delegation_id)
     }
 
     pub(crate) fn discovered(&self) -> usize {
@@ -133,13 +147,30 @@ impl StoreLane {
         if self.memory.add_awaited(delegation_id.clone()) {
             fx.notice(Notice::AwaitedOverflow);
         }
-        let is_await = |record: &JournalRecord| matches!(record, JournalRecord::Awaited { .. });
+        self.append_await(JournalRecord::Awaited { delegation_id });
+    }
+
+    /// Forgets an awaited delegation, at once and in the journal.
+    pub(crate) fn drop_await(&mut self, delegation_id: String) {
+        if self.memory.is_awaited(&delegation_id) {
+            let record = JournalRecord::AwaitDropped { delegation_id };
+            self.memory.apply(&record);
+            self.append_await(record);
+        }
+    }
+
+    /// Of what is awaited and what is not any more, only so many records wait
+    /// for a journal that cannot be written.
+    fn append_await(&mut self, record: JournalRecord) {
+        let is_await = |record: &JournalRecord| {
+            matches!(record, JournalRecord::Awaited { .. } | JournalRecord::AwaitDropped { .. })
+        };
         if self.queue.iter().filter(|record| is_await(record)).count() >= AWAITED_MAX
             && let Some(oldest) = self.queue.iter().position(is_await)
         {
             self.queue.remove(oldest);
         }
-        self.queue.push_back(JournalRecord::Awaited { delegation_id });
+        self.queue.push_back(record);
     }
 
     /// Asks for a look at the results file.
@@ -161,12 +192,12 @@ impl StoreLane {
             Some((InFlight::Appending(records), action))
         } else if stopping {
             None
-        } else if self.held && may_try {
+        } else if self.is_held() && may_try {
             Some((InFlight::Placing, Action::PlaceBatch { batch: self.memory.last_batch }))
-        } else if !self.held && !self.discovered.is_empty() {
+        } else if !self.is_held() && !self.discovered.is_empty() {
             let batch = self.next_batch(fx);
             Some((InFlight::Storing(batch.clone()), Action::StoreBatch(batch)))
-        } else if self.wants_probe && !self.held {
+        } else if self.wants_probe && !self.is_held() {
             self.wants_probe = false;
             Some((InFlight::Probing, Action::ProbeResults))
         } else if self.journal_bytes > self.compact_above {
@@ -294,15 +325,15 @@ impl StoreLane {
         let batch = self.memory.last_batch;
         match placement {
             Placement::Placed { merged } => {
-                if results > 0 || self.held {
+                if results > 0 || self.is_held() {
                     fx.notice(Notice::ResultsPlaced { batch, results, merged: *merged });
                 }
-                self.held = false;
+                self.held = None;
                 !merged && self.know_taken(batch.saturating_sub(1))
             }
             Placement::Held { reason } => {
-                self.held = true;
                 let reason = text::cut_chars(&text::one_line(reason), 400);
+                self.held = Some(reason.clone());
                 fx.notice(Notice::ResultsHeld { batch, reason });
                 let delay = backoff::delay(&mut fx.chance, config.interval, 1);
                 fx.set_in(Timer::Store, delay);
@@ -364,7 +395,8 @@ fn is_true_later(record: &JournalRecord) -> bool {
         JournalRecord::Refused { .. }
         | JournalRecord::Announced { .. }
         | JournalRecord::Taken { .. }
-        | JournalRecord::Awaited { .. } => true,
+        | JournalRecord::Awaited { .. }
+        | JournalRecord::AwaitDropped { .. } => true,
     }
 }
 

@@ -5,6 +5,8 @@ use crate::time::Instant;
 /// Everything that is due by time alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
+    /// A task ends by itself. Before the beat, which may follow at once.
+    Task,
     /// The next beat.
     Beat,
     /// The next registration.
@@ -24,7 +26,8 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Task,
         Self::Beat,
         Self::Register,
         Self::Poll,
@@ -44,6 +47,7 @@ impl Timer {
             Self::Probe => "look at the results file",
             Self::Announce => "announcement",
             Self::Notify => "notification",
+            Self::Task => "end of a task",
             Self::Stop => "end of stopping",
         }
     }

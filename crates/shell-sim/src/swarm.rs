@@ -202,7 +202,7 @@ impl Drawing {
 
     fn report(&mut self) -> Act {
         let report = match self.dice.below(8) {
-            0 => Report::TaskStarted { id: "t".into(), title: "write a report".into() },
+            0 => Report::TaskStarted { id: "t".into(), title: "write a report".into(), ttl: None },
             1 => Report::TaskEnded { id: "t".into() },
             2 => Report::CurrentTask { title: "think".into() },
             3 => Report::Success,

@@ -8,7 +8,8 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let core = Config::new("my-workspace", "http://platform:8080").validate()?;
 //! let agent = Agent::spawn(AgentConfig::new(core, "/configs")).await?;
-//! agent.report(Report::TaskStarted { id: "1".into(), title: "reading".into() }).await?;
+//! let task = Report::TaskStarted { id: "1".into(), title: "reading".into(), ttl: None };
+//! agent.report(task).await?;
 //! println!("{:?}", *agent.overview().borrow());
 //! agent.stop().await?;
 //! # Ok(())

@@ -106,6 +106,10 @@ pub(crate) fn line(places: &Places, notice: &Notice) -> String {
             "too many awaited delegations: the oldest is forgotten for the newest".into()
         }
         Notice::TasksOverflow => "too many tasks at once: a report was ignored".into(),
+        Notice::TaskExpired { id } => format!(
+            "task {id} ended by itself: nobody renewed it in its time; has the program that \
+             began it ended?"
+        ),
         Notice::ResultsPlaced { batch, results: 0, .. } => {
             format!("batch {batch}, held back until now, is in {results_file}")
         }

@@ -101,7 +101,7 @@ fn every_beat_has_the_whole_body() {
     }
     world.beat(0, "it is wedged", |beat| beat["runtime_state"] == "wedged");
     let before = world.total();
-    world.report(Report::TaskStarted { id: "1".into(), title: "reading".into() });
+    world.report(Report::TaskStarted { id: "1".into(), title: "reading".into(), ttl: None });
     let beat = world.beat(before, "the task", |beat| beat["current_task"] == "reading");
     assert_eq!(beat["sample_error"], "first");
     assert_eq!((&beat["active_tasks"], &beat["is_busy"]), (&json!(1), &json!(true)));

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use everbeat_core::{
     Action, Body, Command, CommandId, Config, Deliver, Event, FileFailure, FileFailureKind,
     Heartbeat, Instant, Notice, Notify, Now, OpenedStore, Outcome, Placement, Report, Response,
-    TransportFailure, TransportFailureKind, ValidConfig, WallTime, limits, lower,
+    TaskReport, TransportFailure, TransportFailureKind, ValidConfig, WallTime, limits, lower,
 };
 
 const OWN: &str = "own-workspace";
@@ -212,8 +212,8 @@ impl Run {
     fn report(&mut self, dice: &mut Dice) -> Event {
         self.changes += 1;
         let words = String::from_utf8_lossy(&dice.take(20)).into_owned();
-        Event::Report(match dice.below(9) {
-            0 => Report::TaskStarted { id: words.clone(), title: words },
+        Event::Report(match dice.below(14) {
+            0 => Report::TaskStarted { id: words.clone(), title: words, ttl: None },
             1 => Report::TaskEnded { id: words },
             2 => Report::CurrentTask { title: words.repeat(200) },
             3 => Report::Success,
@@ -221,6 +221,21 @@ impl Run {
             5 => Report::Wedged { reason: words },
             6 => Report::WedgeCleared,
             7 => Report::Awaiting { delegation_id: format!("d{}", dice.below(40)) },
+            8 => Report::AwaitDropped { delegation_id: format!("d{}", dice.below(40)) },
+            9 => Report::BeatNow,
+            10 => Report::Outcomes { count: dice.below(3).into(), error: Some(words) },
+            11 => {
+                // Its end is a change, too.
+                self.changes += 1;
+                let ttl = Some(Duration::from_secs(dice.byte().into()));
+                Report::TaskStarted { id: words.clone(), title: words, ttl }
+            }
+            12 => {
+                let count = u16::from(dice.below(4)) * 100;
+                let task =
+                    |id| TaskReport { id: format!("t{id}"), title: words.clone(), ttl: None };
+                Report::TaskList { tasks: (0..count).map(task).collect(), current_task: None }
+            }
             _ => Report::Awaiting { delegation_id: words },
         })
     }

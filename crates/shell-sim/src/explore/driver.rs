@@ -194,7 +194,8 @@ impl Driver {
                 | JournalRecord::Refused { .. }
                 | JournalRecord::Announced { .. }
                 | JournalRecord::Notified { .. }
-                | JournalRecord::Awaited { .. } => {}
+                | JournalRecord::Awaited { .. }
+                | JournalRecord::AwaitDropped { .. } => {}
             }
         }
     }

@@ -84,7 +84,8 @@ impl MemoryStore {
             | JournalRecord::Announced { .. }
             | JournalRecord::Taken { .. }
             | JournalRecord::Forgotten
-            | JournalRecord::Awaited { .. } => 0,
+            | JournalRecord::Awaited { .. }
+            | JournalRecord::AwaitDropped { .. } => 0,
         };
         self.bytes += RECORD_BYTES * (1 + results as u64);
         self.records.push(record);
@@ -115,7 +116,8 @@ impl MemoryStore {
             | JournalRecord::Notified { .. }
             | JournalRecord::Taken { .. }
             | JournalRecord::Forgotten
-            | JournalRecord::Awaited { .. } => false,
+            | JournalRecord::Awaited { .. }
+            | JournalRecord::AwaitDropped { .. } => false,
         })
     }
 }

@@ -247,7 +247,7 @@ impl From<&ReportSpec> for Report {
     fn from(spec: &ReportSpec) -> Self {
         match spec {
             ReportSpec::TaskStarted { id, title } => {
-                Self::TaskStarted { id: id.clone(), title: title.clone() }
+                Self::TaskStarted { id: id.clone(), title: title.clone(), ttl: None }
             }
             ReportSpec::TaskEnded { id } => Self::TaskEnded { id: id.clone() },
             ReportSpec::CurrentTask { title } => Self::CurrentTask { title: title.clone() },

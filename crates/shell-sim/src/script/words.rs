@@ -94,6 +94,7 @@ fn record(record: &JournalRecord) -> String {
         JournalRecord::Taken { through } => format!("taken through {through}"),
         JournalRecord::Forgotten => "forgotten".into(),
         JournalRecord::Awaited { delegation_id } => format!("awaits {delegation_id}"),
+        JournalRecord::AwaitDropped { delegation_id } => format!("drops {delegation_id}"),
         JournalRecord::Snapshot(_) => "snapshot".into(),
     }
 }

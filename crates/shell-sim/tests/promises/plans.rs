@@ -100,7 +100,7 @@ pub(crate) fn reads() -> BoxedStrategy<Act> {
 
 pub(crate) fn reports() -> BoxedStrategy<Act> {
     let report = prop_oneof![
-        Just(Report::TaskStarted { id: "t".into(), title: "write a report".into() }),
+        Just(Report::TaskStarted { id: "t".into(), title: "write a report".into(), ttl: None }),
         Just(Report::TaskEnded { id: "t".into() }),
         Just(Report::Success),
         Just(Report::Error { message: "it broke".into() }),

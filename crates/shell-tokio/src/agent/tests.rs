@@ -68,7 +68,7 @@ async fn an_agent_beats_delivers_announces_reports_and_stops() {
     let id = world.finished_delegation("ws-1");
     until(&agent, |overview| overview.self_messages_accepted == 1).await;
     assert!(std::fs::read_to_string(&config.results_file).unwrap().contains(&id));
-    let task = Report::TaskStarted { id: "1".into(), title: "reading".into() };
+    let task = Report::TaskStarted { id: "1".into(), title: "reading".into(), ttl: None };
     agent.report(task).await.unwrap();
     let reporter = agent.reporter();
     let overview = agent.stop().await.unwrap();

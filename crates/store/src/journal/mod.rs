@@ -71,7 +71,8 @@ impl Position {
                 | JournalRecord::Refused { .. }
                 | JournalRecord::Announced { .. }
                 | JournalRecord::Notified { .. }
-                | JournalRecord::Awaited { .. } => {}
+                | JournalRecord::Awaited { .. }
+                | JournalRecord::AwaitDropped { .. } => {}
             }
         }
     }
