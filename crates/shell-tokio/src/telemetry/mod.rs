@@ -29,8 +29,9 @@ use stamp::rfc3339;
 
 /// Events that are handed to a client at once.
 const READ_MAX: usize = 128;
-/// Bytes of one text in an event.
+/// Bytes of one text in an event, and of one in a list.
 const TEXT_BYTES_MAX: usize = 1_024;
+const ITEM_BYTES_MAX: usize = 256;
 /// Ids grow through restarts: they begin at so many for each second of the
 /// wall clock. Both factors stay exact in a double for two centuries.
 const IDS_PER_SECOND: u64 = 1_000_000;
@@ -65,11 +66,12 @@ impl Telemetry {
         &self.metrics
     }
 
-    /// Adds an event that happened at `at`. Texts in it are cut at 1 KiB.
+    /// Adds an event that happened at `at`. Texts in it are cut at 1 KiB,
+    /// in lists at 256 bytes.
     pub(crate) fn publish(&self, at: WallTime, kind: Kind, mut fields: Fields) {
         fields.insert("at".into(), rfc3339(at).into());
         let mut data = Value::Object(fields);
-        bound(&mut data);
+        bound(&mut data, TEXT_BYTES_MAX);
         let id = self.ring().push(kind, data.to_string());
         self.metrics.event();
         self.last_id.send_replace(id);
@@ -98,14 +100,16 @@ impl Telemetry {
 }
 
 /// Cuts every text in it.
-fn bound(value: &mut Value) {
+fn bound(value: &mut Value, bytes_max: usize) {
     match value {
-        Value::String(text) if text.len() > TEXT_BYTES_MAX => {
-            let end = (0..=TEXT_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end));
+        Value::String(text) if text.len() > bytes_max => {
+            let end = (0..=bytes_max).rev().find(|end| text.is_char_boundary(*end));
             text.truncate(end.unwrap_or(0));
         }
-        Value::Array(values) => values.iter_mut().for_each(bound),
-        Value::Object(fields) => fields.values_mut().for_each(bound),
+        Value::Array(values) => {
+            values.iter_mut().for_each(|value| bound(value, ITEM_BYTES_MAX));
+        }
+        Value::Object(fields) => fields.values_mut().for_each(|value| bound(value, bytes_max)),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

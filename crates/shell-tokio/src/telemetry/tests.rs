@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use everbeat_core::{
     Action, Batch, Command, CommandId, Event, Instant, JournalRecord, Lane, Notice, Now, Outcome,
-    Overview, Report, Response, ResultKey, Status, StoredResult, TransportFailure,
+    Overview, Report, Response, ResultKey, Status, StoredResult, TaskReport, TransportFailure,
     TransportFailureKind, WallTime,
 };
 use serde_json::{Value, json};
@@ -193,14 +193,23 @@ fn durations_in_notices_are_seconds() {
 fn what_the_agent_reports_is_an_event_but_for_counts() {
     let mut bench = Bench::new();
     let long = "long ".repeat(1_000);
-    let started = Report::TaskStarted { id: "1".into(), title: long };
+    let ttl = Some(Duration::from_millis(1_500));
+    let started = Report::TaskStarted { id: "1".into(), title: long, ttl };
     bench.event(0, 0, &Event::Report(started));
     bench.event(0, 0, &Event::Report(Report::Success));
     bench.event(0, 0, &Event::Report(Report::Error { message: "bad".into() }));
     let (kind, event) = bench.events().remove(0);
     assert_eq!((kind, &event["report"]), ("task", &json!("task_started")));
     assert_eq!(event["title"].as_str().unwrap().len(), 1_024, "texts are bounded");
+    assert_eq!(event["ttl_s"], 1.5);
     assert_eq!(bench.events().len(), 1);
+    let task = |id: u32| TaskReport { id: id.to_string(), title: "t".into(), ttl: None };
+    let tasks = (0..80).map(task).collect();
+    bench.event(0, 0, &Event::Report(Report::TaskList { tasks, current_task: None }));
+    let (_, event) = bench.events().remove(1);
+    assert_eq!((&event["report"], &event["count"]), (&json!("task_list"), &json!(80)));
+    assert_eq!(event["ids"].as_array().unwrap().len(), 50);
+    assert_eq!(event.get("tasks"), None);
 }
 
 /// S7: no token or inbound secret that passes by is in any event.

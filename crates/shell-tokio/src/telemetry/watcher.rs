@@ -132,7 +132,8 @@ impl Watcher {
             | JournalRecord::Notified { .. }
             | JournalRecord::Taken { .. }
             | JournalRecord::Forgotten
-            | JournalRecord::Awaited { .. } => {}
+            | JournalRecord::Awaited { .. }
+            | JournalRecord::AwaitDropped { .. } => {}
         }
     }
 
@@ -202,8 +203,7 @@ impl Observer for Watcher {
         match event {
             Event::Completed { id, outcome } => self.completed(now, *id, outcome),
             Event::Report(report) if is_shown(report) => {
-                let reported = serde_json::to_value(report).unwrap_or_default();
-                self.publish(now, Kind::Task, fields(reported));
+                self.publish(now, Kind::Task, report_fields(report));
             }
             Event::Report(_) | Event::Tick | Event::Stop => {}
         }
@@ -274,7 +274,8 @@ impl Observer for Watcher {
     }
 }
 
-/// What went well or wrong comes a thousand at a time: it is in the status.
+/// What went well or wrong comes a thousand at a time: it is in the status. A
+/// beat that somebody wants is an event of its own.
 const fn is_shown(report: &Report) -> bool {
     match report {
         Report::TaskStarted { .. }
@@ -283,8 +284,10 @@ const fn is_shown(report: &Report) -> bool {
         | Report::Wedged { .. }
         | Report::WedgeCleared
         | Report::Metadata(_)
-        | Report::Awaiting { .. } => true,
-        Report::Success | Report::Error { .. } => false,
+        | Report::TaskList { .. }
+        | Report::Awaiting { .. }
+        | Report::AwaitDropped { .. } => true,
+        Report::Success | Report::Error { .. } | Report::Outcomes { .. } | Report::BeatNow => false,
     }
 }
 
@@ -316,6 +319,7 @@ fn announcement(notice: &Notice) -> Option<(Announcement, &str)> {
         | Notice::DiscoveredFull
         | Notice::AwaitedOverflow
         | Notice::TasksOverflow
+        | Notice::TaskExpired { .. }
         | Notice::ResultsPlaced { .. }
         | Notice::ResultsHeld { .. }
         | Notice::BacklogSettled { .. }
@@ -340,6 +344,18 @@ fn announcement(notice: &Notice) -> Option<(Announcement, &str)> {
 fn ids_fields(ids: &[String]) -> Fields {
     let shown = ids.get(..IDS_MAX).unwrap_or(ids);
     fields(json!({"ids": shown, "count": ids.len()}))
+}
+
+/// As it was reported; of a whole list the ids.
+fn report_fields(report: &Report) -> Fields {
+    let mut fields = fields(serde_json::to_value(report).unwrap_or_default());
+    in_seconds(&mut fields);
+    if let Report::TaskList { tasks, .. } = report {
+        let ids: Vec<_> = tasks.iter().map(|task| task.id.clone()).collect();
+        fields.remove("tasks");
+        fields.extend(ids_fields(&ids));
+    }
+    fields
 }
 
 fn fields(value: Value) -> Fields {
