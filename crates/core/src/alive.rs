@@ -135,7 +135,8 @@ impl AliveLane {
             self.schedule_regular(config, fx);
             return;
         }
-        if planted::active(Fault::LanesCoupled) && fx.is_busy(Slot::Poll) {
+        let others_busy = fx.is_busy(Slot::Poll) || fx.is_busy(Slot::SelfMessage);
+        if planted::active(Fault::LanesCoupled) && others_busy {
             fx.set_in(Timer::Beat, Duration::from_millis(100));
             return;
         }
@@ -153,14 +154,21 @@ impl AliveLane {
 
     fn send(&mut self, config: &ValidConfig, vitals: &Vitals, fx: &mut Effects) {
         let uptime = fx.at().since(self.started_at);
-        let (body, counters) = vitals.body(config, uptime, self.generation);
+        let (mut body, counters) = vitals.body(config, uptime, self.generation);
+        if planted::active(Fault::RetryWithoutMetadata) && self.retried {
+            body.runtime_metadata = None;
+        }
+        let mut within = Some(config.request_deadline());
+        if planted::active(Fault::BeatWithoutDeadline) {
+            within = None;
+        }
         self.in_flight = Some(counters);
         self.last_sent = Some(fx.at());
         self.change_pending = false;
         self.asked = false;
         self.lateness = fx.at().since(self.due_at);
         self.schedule_regular(config, fx);
-        fx.start(Slot::Beat, Some(config.request_deadline()), Action::PostHeartbeat(body));
+        fx.start(Slot::Beat, within, Action::PostHeartbeat(body));
     }
 
     /// The agent's state changed: beat soon, but not while the platform is
@@ -214,7 +222,9 @@ impl AliveLane {
     ) -> Consequence {
         let counters = self.in_flight.take().unwrap_or_default();
         match outcome.into_response() {
-            Ok(response) if is_success(response.status) => {
+            Ok(response)
+                if is_success(response.status) || planted::active(Fault::AnyAnswerCounts) =>
+            {
                 vitals.accepted(counters);
                 self.take_answer(&response, fx);
                 self.succeeded(fx)

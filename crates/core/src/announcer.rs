@@ -140,7 +140,7 @@ impl Announcer {
         let Some(due) = self.next_due(&waiting) else {
             return;
         };
-        let due = due.max(self.not_before).max(self.budget_from(config));
+        let due = due.max(self.not_before(fx)).max(self.budget_from(config));
         if due > fx.at() {
             if !waiting.is_empty() && self.budget_from(config) == due {
                 fx.notice(Notice::BudgetExhausted);
@@ -184,6 +184,13 @@ impl Announcer {
             return self.unanswered.iter().map(|unanswered| unanswered.again_at).min();
         }
         Some(Instant::START)
+    }
+
+    fn not_before(&self, fx: &Effects) -> Instant {
+        if planted::active(Fault::WallClockCooldown) {
+            return fx.at().plus(self.not_before.since(wall_as_instant(fx)));
+        }
+        self.not_before
     }
 
     /// When the hour's budget allows the next message.
@@ -296,6 +303,9 @@ impl Announcer {
         self.not_before = fx.at().plus(config.cooldown);
         if planted::active(Fault::NoCooldown) {
             self.not_before = fx.at();
+        }
+        if planted::active(Fault::WallClockCooldown) {
+            self.not_before = wall_as_instant(fx).plus(config.cooldown);
         }
         let most = config.self_messages_per_hour_max as usize;
         while self.sent.len() >= most.min(4_096) {
@@ -448,6 +458,12 @@ impl Announcer {
         fx.abandon(Slot::Parent);
         fx.abandon(Slot::SelfMessage);
     }
+}
+
+/// For a planted fault only: the wall clock, as if it were the other one.
+fn wall_as_instant(fx: &Effects) -> Instant {
+    let millis = u64::try_from(fx.now.wall.unix_millis()).unwrap_or_default();
+    Instant::START.plus(Duration::from_millis(millis))
 }
 
 /// What failed is tried again no faster than the hour's budget lasts, so that

@@ -18,12 +18,19 @@ pub(crate) fn floor(interval: Duration) -> Duration {
 /// uniform from the floor to a third of the interval, doubled with each
 /// failure, capped at 60 s.
 pub(crate) fn delay(chance: &mut Chance, interval: Duration, failures: u32) -> Duration {
-    if planted::active(Fault::BusyLoop) {
+    let is_tenth = planted::active(Fault::BusyLoopAfterTen) && failures >= 10;
+    if planted::active(Fault::BusyLoop) || is_tenth {
         return Duration::from_nanos(1);
     }
     let doublings = failures.saturating_sub(1).min(20);
     let grown = scale(interval, 1, 3).saturating_mul(1 << doublings);
-    let cap = if planted::active(Fault::BackoffUncapped) { Duration::MAX } else { BACKOFF_MAX };
+    let cap = if planted::active(Fault::BackoffUncapped) {
+        Duration::MAX
+    } else if planted::active(Fault::BackoffAboveTtl) {
+        Duration::from_secs(300)
+    } else {
+        BACKOFF_MAX
+    };
     chance.between(floor(interval), grown.min(cap))
 }
 
@@ -31,5 +38,8 @@ pub(crate) fn delay(chance: &mut Chance, interval: Duration, failures: u32) -> D
 /// and up to a quarter more so that not all come back at once.
 pub(crate) fn retry_after(chance: &mut Chance, interval: Duration, seconds: u64) -> Duration {
     let asked = Duration::from_secs(seconds).min(RETRY_AFTER_MAX).max(floor(interval));
+    if planted::active(Fault::RetryAfterUncapped) {
+        return Duration::from_secs(seconds).max(floor(interval));
+    }
     chance.between(asked, asked + scale(asked, 1, 4))
 }

@@ -16,6 +16,7 @@ use crate::journal::{JournalRecord, ResultKey};
 use crate::limits::{PAGE_ROWS, ROWS_MAX};
 use crate::notice::{Lane, Notice};
 use crate::outage::Outage;
+use crate::planted::{self, Fault};
 use crate::status::LaneStatus;
 use crate::store_lane::StoreLane;
 use crate::time::{Instant, scale};
@@ -109,7 +110,11 @@ impl DelegationLane {
     }
 
     fn poll(&self, config: &ValidConfig, fx: &mut Effects) {
-        fx.start(Slot::Poll, Some(config.request_deadline()), Action::FetchDelegations);
+        let mut within = Some(config.request_deadline());
+        if planted::active(Fault::PollWithoutDeadline) {
+            within = None;
+        }
+        fx.start(Slot::Poll, within, Action::FetchDelegations);
     }
 
     fn schedule_regular(&self, config: &ValidConfig, alive: &AliveLane, fx: &mut Effects) {
@@ -293,7 +298,8 @@ impl DelegationLane {
             if !is_wanted || store.knows(&result.key) {
                 continue;
             }
-            if !result.has_text() && !is_in(&waited, &result.key) {
+            let waits = !result.has_text() && !is_in(&waited, &result.key);
+            if waits && !planted::active(Fault::NoTwinWait) {
                 self.awaiting_twin.push(result);
             } else {
                 has_room &= store.discover(result);

@@ -7,6 +7,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::chance::fnv1a;
 use crate::journal::{
     JournalRecord, ResultKey, Snapshot, SnapshotMessage, SnapshotResult, StoredResult, Untold,
 };
@@ -217,6 +218,10 @@ impl Memory {
     /// Forgets the oldest beyond the bound: never what is untold, never what
     /// `is_listed` says the platform can still show.
     pub(crate) fn forget_oldest(&mut self, is_listed: impl Fn(&str) -> bool) {
+        if planted::active(Fault::RandomEviction) {
+            self.forget_at_random();
+            return;
+        }
         let surplus = self.results.len().saturating_sub(REMEMBERED_MAX);
         if surplus == 0 || planted::active(Fault::Unbounded) {
             return;
@@ -235,6 +240,17 @@ impl Memory {
             self.order.remove(&order);
             self.results.remove(&key);
         }
+    }
+
+    /// For a planted fault only: any half goes, as a hash set's order has it.
+    fn forget_at_random(&mut self) {
+        if self.results.len() <= 200 {
+            return;
+        }
+        let stays = |key: &ResultKey| fnv1a(key.delegation_id.as_bytes()).is_multiple_of(2);
+        self.results.retain(|key, _| stays(key));
+        self.order.retain(|_, key| stays(key));
+        self.untold.retain(|order| self.order.contains_key(order));
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

@@ -14,6 +14,7 @@ use crate::limits::{BATCH_RESULTS_MAX, DISCOVERED_MAX};
 use crate::memory::Remembered;
 use crate::message::{self, NotificationLine};
 use crate::notice::Notice;
+use crate::planted::{self, Fault};
 use crate::store_lane::StoreLane;
 use crate::time::{Instant, scale};
 use crate::timers::Timer;
@@ -85,11 +86,12 @@ impl Notifier {
         if self.waiting.is_empty() || is_busy || !may {
             return;
         }
-        if fx.at() < self.not_before {
+        let is_unpaced = planted::active(Fault::NotifyUnpaced);
+        if fx.at() < self.not_before && !is_unpaced {
             fx.timers.set(Timer::Notify, self.not_before);
             return;
         }
-        let most = BATCH_RESULTS_MAX.min(self.waiting.len());
+        let most = if is_unpaced { 1 } else { BATCH_RESULTS_MAX.min(self.waiting.len()) };
         let told: Vec<Waiting> = self.waiting.drain(..most).collect();
         let text = message::notification_text(told.iter().map(|waiting| &waiting.line));
         let keys: Vec<ResultKey> = told.into_iter().map(|waiting| waiting.key).collect();

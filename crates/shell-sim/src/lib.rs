@@ -11,6 +11,7 @@ pub mod dice;
 pub mod disk;
 pub mod explore;
 pub mod fleet;
+pub mod mutants;
 pub mod plan;
 pub mod promises;
 pub mod replay;

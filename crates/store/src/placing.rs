@@ -23,7 +23,8 @@ use everbeat_core::{FileFailure, Placement};
 
 use crate::disk::{Access, Disk, DiskError, DiskErrorKind, FileId, FileKind, Metadata};
 use crate::files::{
-    At, CopyError, Renamed, SYNC, copy, cut, odd, open_own, rename_into_gap, sync_folder, write_all,
+    At, CopyError, Renamed, SYNC, copy, cut, odd, open_own, remove_if_there, rename_into_gap,
+    sync_folder, write_all,
 };
 use crate::marker;
 use crate::paths::{Paths, Private};
@@ -75,6 +76,9 @@ impl<'a, D: Disk> Placing<'a, D> {
 
     /// Goes on from whatever step the private files show.
     pub(crate) fn resume(&self) -> Result<Placement, FileFailure> {
+        if planted::active(Fault::StoredNotPlaced) {
+            return Ok(Placement::Placed { merged: true });
+        }
         let own = self.look_at(&self.private)?.filter(Metadata::is_own_file);
         let aside = self.look_at(&self.aside)?.filter(|found| found.kind == FileKind::File);
         match (own, aside) {
@@ -98,6 +102,10 @@ impl<'a, D: Disk> Placing<'a, D> {
     /// Steps 4 to 9, when the private file holds just the batch and nothing
     /// is set aside.
     pub(crate) fn place_new(&self) -> Result<Placement, FileFailure> {
+        if planted::active(Fault::RenamedOver) {
+            self.disk.rename(&self.private, self.results()).at("rename", &self.private)?;
+            return Ok(Placement::Placed { merged: false });
+        }
         for _ in 0..ATTEMPTS_MAX {
             match rename_into_gap(self.disk, &self.private, self.results())
                 .at("rename", &self.private)?
@@ -110,6 +118,9 @@ impl<'a, D: Disk> Placing<'a, D> {
                 }
                 Renamed::Gone => return Err(self.private_gone()),
                 Renamed::Occupied => {}
+            }
+            if planted::active(Fault::AppendedInPlace) {
+                return self.append_in_place();
             }
             let mut private = self.open_private()?;
             let merged = match self.merge_standing(&mut private)? {
@@ -125,6 +136,18 @@ impl<'a, D: Disk> Placing<'a, D> {
         }
         let reason = format!("{} keeps coming and going", self.results().display());
         Ok(Placement::Held { reason })
+    }
+
+    /// For a planted fault only: the batch goes behind what stands there.
+    fn append_in_place(&self) -> Result<Placement, FileFailure> {
+        let (mut batch, _) =
+            self.disk.open(&self.private, Access::Read).at("open", &self.private)?;
+        let (mut standing, _) = open_own(self.disk, self.results())?;
+        if copy(self.disk, &mut batch, &mut standing, RESULTS_BYTES_MAX).is_err() {
+            return Err(odd("write", self.results(), "the batch could not be appended"));
+        }
+        self.disk.remove(&self.private).at("remove", &self.private)?;
+        Ok(Placement::Placed { merged: true })
     }
 
     /// Step 5.
@@ -158,7 +181,9 @@ impl<'a, D: Disk> Placing<'a, D> {
         });
         let reason = match copied {
             Ok(Some(copied)) => {
-                self.disk.sync(private).at(SYNC, &self.private)?;
+                if !planted::active(Fault::MergedUnsynced) {
+                    self.disk.sync(private).at(SYNC, &self.private)?;
+                }
                 let (id, bytes) = (found.id, copied.bytes);
                 return Ok(Step::Done(Merged { _file: file, id, bytes }));
             }
@@ -230,6 +255,9 @@ impl<'a, D: Disk> Placing<'a, D> {
 
     /// Step 8, and on.
     fn place_merged(&self) -> Result<Placement, FileFailure> {
+        if planted::active(Fault::AsideRemovedEarly) {
+            remove_if_there(self.disk, &self.aside)?;
+        }
         match rename_into_gap(self.disk, &self.private, self.results())
             .at("rename", &self.private)?
         {

@@ -10,7 +10,6 @@
 //! The placing follows ([`placing`](crate::placing)) and needs no record: what
 //! is found beside the results file tells it.
 
-use everbeat_core::planted::Fault as CoreFault;
 use everbeat_core::{Batch, FileFailure, JournalRecord, Placement};
 
 use crate::disk::Disk;
@@ -54,7 +53,7 @@ pub(crate) fn store_batch<D: Disk>(
 
     let record = JournalRecord::Stored { batch: batch.batch, length, results: batch.results };
     let placing = Placing::new(disk, paths, batch.batch, length);
-    if everbeat_core::planted::active(CoreFault::PlacedBeforeJournal) {
+    if planted::active(Fault::PlacedBeforeJournal) {
         let placement = placing.place_new()?;
         journal.append(disk, paths, &[record])?;
         return Ok(Stored { length, placement });

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use crate::config::is_safe_id;
+use crate::planted::{self, Fault};
 use crate::secret::Secret;
 use crate::text;
 
@@ -87,12 +88,14 @@ pub(crate) fn classify_self_message(status: u16, body: &[u8]) -> SelfMessageAnsw
     let is_explained = explained.is_some();
     let members = explained.unwrap_or_default();
     match status {
-        _ if is_success(status) => match members.get("error") {
-            None | Some(Value::Null) => SelfMessageAnswer::Accepted,
-            Some(_error) => {
-                SelfMessageAnswer::Doubtful { cause: "a JSON-RPC error of the agent".into() }
+        _ if is_success(status) || planted::active(Fault::AnyAnswerCounts) => {
+            match members.get("error") {
+                None | Some(Value::Null) => SelfMessageAnswer::Accepted,
+                Some(_error) => {
+                    SelfMessageAnswer::Doubtful { cause: "a JSON-RPC error of the agent".into() }
+                }
             }
-        },
+        }
         502 if members.get("delivery_confirmed") == Some(&Value::Bool(true)) => {
             SelfMessageAnswer::Accepted
         }

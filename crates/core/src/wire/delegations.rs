@@ -92,7 +92,12 @@ pub(crate) fn parse(body: &[u8], own_id: &str) -> Result<Page, String> {
     let mut folded: Vec<FoldedResult> = Vec::new();
     let mut places: BTreeMap<ResultKey, usize> = BTreeMap::new();
     for row in raw {
-        match Row::parse(row.get()) {
+        let row = Row::parse(row.get());
+        let has_id = row.as_ref().is_some_and(|row| row.delegation_id.is_some());
+        if !has_id && planted::active(Fault::RowVoidsList) {
+            return Err("a row has no delegation id".into());
+        }
+        match row {
             Some(row) => page.take(row, own_id, &mut folded, &mut places),
             None => page.malformed += 1,
         }
@@ -154,6 +159,7 @@ impl Page {
             error: kept(row.error, TEXT_BYTES_MAX),
         };
         match places.get(&result.key).and_then(|place| folded.get_mut(*place)) {
+            Some(_) if planted::active(Fault::FirstRowWins) => {}
             Some(newer) => newer.fold(result),
             None => {
                 places.insert(result.key.clone(), folded.len());

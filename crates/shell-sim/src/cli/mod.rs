@@ -1,5 +1,6 @@
 //! The command line of the simulator.
 
+mod mutants;
 mod replaying;
 mod run;
 mod scenario;
@@ -43,6 +44,8 @@ enum Command {
     Run(run::RunArgs),
     /// Find the shortest plan that breaks the same promise.
     Shrink(shrinking::ShrinkArgs),
+    /// Plant each fault, sweep, and print which promise caught it.
+    Mutants(mutants::MutantsArgs),
     /// Draw one run as a page to look at in a browser.
     Report(run::ReportArgs),
     /// Run a history again that `everbeat run --record` wrote, and compare.
@@ -94,6 +97,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Merge { summaries, summary } => sweeping::merge(&summaries, summary.as_deref()),
         Command::Run(args) => run::run(&args),
         Command::Shrink(args) => shrinking::shrink(&args),
+        Command::Mutants(args) => mutants::mutants(&args),
         Command::Report(args) => run::report(&args),
         Command::Replay { record } => replaying::replay(&record),
     };

@@ -27,7 +27,7 @@ pub(super) struct SweepArgs {
     #[arg(long)]
     jobs: Option<usize>,
     /// Of all these seeds, only the part I of N, counted from 1: `2/8`.
-    #[arg(long, value_parser = parse_shard)]
+    #[arg(long, value_parser = parse_part)]
     shard: Option<(u64, u64)>,
     /// Write what was seen here as JSON, for `merge`.
     #[arg(long)]
@@ -43,7 +43,7 @@ pub(super) struct SweepArgs {
     failures_max: usize,
 }
 
-fn parse_shard(text: &str) -> Result<(u64, u64), String> {
+pub(super) fn parse_part(text: &str) -> Result<(u64, u64), String> {
     let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
     match parts {
         Some((i, n)) if (1..=n).contains(&i) => Ok((i, n)),
@@ -52,8 +52,7 @@ fn parse_shard(text: &str) -> Result<(u64, u64), String> {
 }
 
 pub(super) fn sweep(args: &SweepArgs) -> Result<ExitCode, Box<dyn Error>> {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = args.jobs.unwrap_or(processors);
+    let jobs = args.jobs.unwrap_or_else(processors);
     let (from, seeds) = range(args);
     let sweep = Sweep { from, seeds, hours: args.hours, jobs };
     println!("seeds {from} to {}, {} hours each, {jobs} jobs", from + seeds, args.hours);
@@ -78,6 +77,10 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<ExitCode, Box<dyn Error>> {
     tell_failures(args, &failures)?;
     let lacks = args.require_coverage && !total.not_met().is_empty();
     Ok(if is_broken || lacks { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+pub(super) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn range(args: &SweepArgs) -> (u64, u64) {

@@ -193,7 +193,7 @@ pub(super) fn results_in(stream: &[u8]) -> Result<BTreeMap<ResultName, u32>, Str
     let mut counts = BTreeMap::new();
     let text = String::from_utf8_lossy(stream);
     for line in text.split_inclusive('\n') {
-        let torn = || format!("a torn line in the stream: {line:?}");
+        let torn = || format!("S4: a torn line in the stream: {line:?}");
         let value: Value = serde_json::from_str(line).map_err(|_| torn())?;
         let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         let (Some(id), Some(status)) = (member("delegation_id"), member("status")) else {
