@@ -5,6 +5,7 @@
 //! deadline that is far beyond what a healthy run needs.
 
 mod agent;
+pub mod conformance;
 mod fake;
 mod files;
 mod home;
@@ -15,6 +16,7 @@ mod process;
 mod promtool;
 mod reader;
 mod scene;
+mod shell;
 pub mod wait;
 
 pub use agent::Agent;
@@ -22,9 +24,10 @@ pub use fake::{Fake, Seen};
 pub use files::{TempDir, Tmpfs, is_root, mode_of};
 pub use home::Home;
 pub use http::{Answer, request};
-pub use numbers::{Numbers, cpu_time, memory_peak_kib};
+pub use numbers::{Numbers, cpu_time, memory_peak_kib, thread_count};
 pub use platform::Platform;
 pub use process::{Process, everbeat};
 pub use promtool::promtool;
 pub use reader::{Reader, Stream, take};
 pub use scene::{Beats, Scene};
+pub use shell::Shell;

@@ -62,3 +62,9 @@ pub fn cpu_time(pid: u32) -> Duration {
     let mut next = || ticks.next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     Duration::from_millis(10 * (next() + next()))
 }
+
+/// How many threads the process has.
+#[must_use]
+pub fn thread_count(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
+}

@@ -18,19 +18,25 @@ const SHOWN_LINES: usize = 60;
 /// The program under test, with an environment that holds nothing of ours.
 #[must_use]
 pub fn everbeat(args: &[&str]) -> Command {
-    let mut command = Command::new(program());
-    command.args(args).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    let mut command = bare(&program("everbeat-under-test"));
+    command.args(args);
+    command
+}
+
+/// A program with an environment that holds nothing of ours.
+pub(crate) fn bare(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
     command
 }
 
 /// Cargo puts a package's binaries beside the folder of its tests.
-fn program() -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it lies");
     let folder = test.ancestors().nth(2).expect("a test lies in target/<profile>/deps");
-    let beside = folder.join("everbeat-under-test");
-    let told = ["CARGO_BIN_EXE_everbeat-under-test", "NEXTEST_BIN_EXE_everbeat-under-test"];
-    let told = told.into_iter().find_map(std::env::var_os).map(PathBuf::from);
-    told.filter(|path| path.exists()).unwrap_or(beside)
+    let told = ["CARGO", "NEXTEST"].map(|by| format!("{by}_BIN_EXE_{name}"));
+    let told = told.iter().find_map(std::env::var_os).map(PathBuf::from);
+    told.filter(|path| path.exists()).unwrap_or_else(|| folder.join(name))
 }
 
 /// A running child.

@@ -1,0 +1,90 @@
+//! Scenarios of the process: its settings, its signals, its log.
+
+use std::io::{ErrorKind, Write};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::wait;
+use crate::{Home, Reader, Scene, Shell};
+
+/// Settings that could change an address or a path are refused at once.
+pub fn a_wrong_environment_is_refused(shell: &Shell) {
+    for (variable, value) in
+        [("WORKSPACE_ID", "../admin"), ("WORKSPACE_ID", ""), ("PLATFORM_URL", "ftp://x")]
+    {
+        let home = Home::new("ws-e2e");
+        let mut command = shell.command(&home, "http://127.0.0.1:9", &[(variable, value)]);
+        let output = command.output().expect("it can be run");
+        let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
+        assert_eq!(output.status.code(), Some(2), "{variable}={value:?}: {said}");
+        assert!(said.contains(&variable.to_lowercase()), "{variable}={value:?}: {said}");
+        assert!(!home.state().exists(), "nothing was made");
+    }
+}
+
+/// L6: SIGTERM and SIGINT end it with 0 within 3 s, whatever is under way; the
+/// next process tells nothing twice and loses nothing.
+pub fn l6_a_signal_ends_it_in_time_and_the_journal_is_consistent(shell: &Shell) {
+    let scene = Scene::new();
+    let reader = Reader::by_hand(&scene.home.results());
+    scene.platform.fault("a2a", &json!({"kind": "hang", "acts": true}));
+    let mut ids = Vec::new();
+    for (index, signal) in [Signal::TERM, Signal::INT].into_iter().enumerate() {
+        let mut agent = shell.start(&scene);
+        scene.wait_for_beats(1);
+        let id = format!("d-{index:04}");
+        scene.completed(&id);
+        let messages = scene.total("messages");
+        wait::for_least("messages", messages + 1, || scene.total("messages"));
+        let from = Instant::now();
+        agent.signal(signal);
+        let status = agent.ended(Duration::from_secs(6));
+        assert_eq!(status.code(), Some(0), "{signal:?}");
+        assert!(from.elapsed() < Duration::from_secs(3), "{:?}", from.elapsed());
+        scene.wait_for_result(&reader, &id);
+        ids.push(id);
+    }
+    scene.platform.clear_faults();
+    let mut agent = shell.start(&scene);
+    scene.completed("d-0002");
+    scene.wait_for_result(&reader, "d-0002");
+    agent.stop();
+    ids.push("d-0002".into());
+    reader.finish().assert_exactly_once(ids.iter().map(String::as_str));
+}
+
+/// L1: standard error is a pipe that is full and that nobody reads, then one
+/// that is closed: the beats go on.
+pub fn l1_a_log_that_nobody_reads_holds_up_no_beat(shell: &Shell) {
+    let scene = Scene::new();
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    fill(&writer);
+    let mut command = shell.command(&scene.home, &scene.platform.url(), &[]);
+    command.stdout(Stdio::null()).stderr(writer);
+    let mut child = command.spawn().expect("it can be run");
+    // The command holds the pipe's other end.
+    drop(command);
+    scene.wait_for_beats(6);
+    // Something to say.
+    scene.platform.post(
+        "faults",
+        &json!({"route": "heartbeat", "times": 2, "effect": {"kind": "status", "status": 500}}),
+    );
+    scene.wait_for_beats(3);
+    drop(reader);
+    scene.wait_for_beats(3);
+    assert!(child.try_wait().expect("a child can be asked").is_none(), "it still runs");
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+}
+
+fn fill(mut pipe: &std::io::PipeWriter) {
+    let flags = fcntl_getfl(pipe).expect("the pipe's flags");
+    fcntl_setfl(pipe, flags | OFlags::NONBLOCK).expect("its flags can be set");
+    while !pipe.write(b"x").is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {}
+    fcntl_setfl(pipe, flags).expect("its flags can be set");
+}
