@@ -129,7 +129,7 @@ impl Platform {
             sample_error: shortened(&workspace.sample_error, TEXT_BYTES),
             restarts: workspace.restarts,
             has_token: workspace.tokens.any_live(),
-            is_cut_off: self.faults.is_for(&workspace.id),
+            is_cut_off: self.is_cut_off(&workspace.id),
         }
     }
 
@@ -172,6 +172,24 @@ impl Platform {
     #[must_use]
     pub const fn delegations_version(&self) -> (u64, u64) {
         (self.rows.version(), self.delegations.version())
+    }
+
+    /// Its monotonic clock, since its start.
+    #[must_use]
+    pub const fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// Its wall clock, in Unix milliseconds.
+    #[must_use]
+    pub const fn wall_ms(&self) -> i64 {
+        self.wall_ms
+    }
+
+    /// Whether a fault waits that is for this workspace alone.
+    #[must_use]
+    pub fn is_cut_off(&self, id: &str) -> bool {
+        self.faults.is_for(id)
     }
 
     /// How long the platform is still away; `None` if it is not.

@@ -41,7 +41,8 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct DemoArgs {
-    /// Goes on with new results and new trouble until Ctrl-C
+    /// Goes on with new results and new trouble until Ctrl-C, and serves a live
+    /// page on which you can make some yourself
     #[arg(long)]
     forever: bool,
     /// Keeps the folder with all files and the agent's log, and says where
@@ -64,7 +65,7 @@ pub(crate) fn run(args: &DemoArgs, signals: Signals) -> Exit {
     let ran = runtime().and_then(|runtime| {
         let ran = runtime.block_on(async {
             let seed = RandomState::new().build_hasher().finish();
-            let stage = Stage::set(home, seed, started_at, signals).await?;
+            let stage = Stage::set(home, seed, started_at, signals, args.forever).await?;
             Ok(play(stage, args.forever, seed).await)
         });
         runtime.shutdown_background();

@@ -3,6 +3,7 @@
 
 mod connection;
 mod delivery;
+mod ui;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,10 @@ use axum::response::{IntoResponse, Response};
 use axum::{Router, extract};
 use everbeat_platform::{Options, Platform, Request};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedReceiver;
 
+pub(crate) use self::ui::Act;
+use self::ui::Page;
 use crate::clock;
 use connection::{Connection, Connections};
 
@@ -33,6 +37,8 @@ pub struct ServedPlatform {
     platform: Arc<Mutex<Platform>>,
     body_bytes_max: usize,
     started_at: Instant,
+    /// The live page, where it is served.
+    page: Option<Arc<Page>>,
 }
 
 impl Server {
@@ -47,8 +53,17 @@ impl Server {
             body_bytes_max: options.body_bytes_max,
             platform: Arc::new(Mutex::new(Platform::new(options))),
             started_at: Instant::now(),
+            page: None,
         };
         Ok(Self { listener, address, platform })
+    }
+
+    /// With the live page at `/ui/`. Its buttons need
+    /// [`Options::admin`]; `/admin` is then refused to other sites' pages.
+    #[must_use]
+    pub fn with_page(mut self) -> Self {
+        self.platform.page = Some(Arc::default());
+        self
     }
 
     /// Where it listens.
@@ -68,9 +83,15 @@ impl Server {
     /// # Errors
     /// None that is known: what goes wrong with a connection ends that one.
     pub async fn run(self) -> std::io::Result<()> {
+        let watched = self.platform.clone();
         let router = Router::new().fallback(handle).with_state(self.platform);
         let service = router.into_make_service_with_connect_info::<Connection>();
-        axum::serve(Connections::new(self.listener), service).await
+        let served = axum::serve(Connections::new(self.listener), service);
+        let Some(page) = &watched.page else { return served.await };
+        tokio::select! {
+            served = served => served,
+            never = page.watch(&watched) => match never {},
+        }
     }
 }
 
@@ -80,6 +101,12 @@ impl ServedPlatform {
         let mut platform = self.platform.lock().unwrap_or_else(PoisonError::into_inner);
         platform.tick(self.started_at.elapsed(), clock::wall().unix_millis());
         platform
+    }
+
+    /// What the administrator does over HTTP from now on, for one who listens;
+    /// `None` without the page.
+    pub(crate) fn acts(&self) -> Option<UnboundedReceiver<Act>> {
+        self.page.as_ref().map(|page| page.witness())
     }
 }
 
@@ -95,6 +122,10 @@ async fn handle(
     request: extract::Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
+    let answer = served.page.as_ref().and_then(|page| page.answer(&parts, &connection));
+    if let Some(answer) = answer {
+        return answer;
+    }
     let Some(body) = read(body, served.body_bytes_max).await else {
         return (StatusCode::PAYLOAD_TOO_LARGE, "request body too large").into_response();
     };
@@ -104,6 +135,9 @@ async fn handle(
         let mut platform = served.lock();
         platform.handle(served.started_at.elapsed(), wall_ms, &request)
     };
+    if let Some(page) = &served.page {
+        page.acted(&request, &reply.answer);
+    }
     delivery::deliver(reply, &connection).await
 }
 

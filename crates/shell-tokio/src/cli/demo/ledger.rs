@@ -84,6 +84,11 @@ impl Ledger {
         self.retire();
     }
 
+    /// Whether its end was entered already.
+    pub(crate) fn knows(&self, id: &str) -> bool {
+        self.results.contains_key(id)
+    }
+
     /// One of another workspace's ends, listed among ours.
     pub(crate) fn finish_foreign(&mut self, id: &str) {
         self.foreign.insert(id.into());
@@ -119,7 +124,9 @@ impl Ledger {
         self.messages += 1;
         self.words_told(text);
         for named in text.lines().filter_map(named_in) {
-            let Some(entry) = self.results.get_mut(named) else {
+            // By the first characters of its id.
+            let from = self.results.range_mut(named.to_owned()..).next();
+            let Some((_, entry)) = from.filter(|(id, _)| id.starts_with(named)) else {
                 self.foreign_told += 1;
                 continue;
             };

@@ -35,6 +35,8 @@ struct Pending {
     excuse: Excuse,
     over_at: Option<Duration>,
     refused_beats: u32,
+    /// Somebody else's trouble came on top of it.
+    was_held: bool,
 }
 
 /// The counts.
@@ -86,7 +88,21 @@ impl Pulse {
     /// From now on no beat can be accepted.
     pub(crate) fn begin(&mut self, excuse: Excuse, at: Duration) {
         self.end_gap(at);
-        self.pending = Some(Pending { excuse, over_at: None, refused_beats: 0 });
+        let was_held = self.pending.as_ref().is_some_and(|pending| pending.was_held);
+        self.pending = Some(Pending { excuse, over_at: None, refused_beats: 0, was_held });
+    }
+
+    /// Somebody else's trouble: at this moment no beat can be accepted,
+    /// whatever else is or was over.
+    pub(crate) fn hold(&mut self, excuse: Excuse, at: Duration) {
+        if self.pending.is_none() {
+            self.begin(excuse, at);
+            self.over(at);
+        }
+        if let Some(pending) = &mut self.pending {
+            pending.was_held = true;
+            pending.over_at = pending.over_at.map(|_| at);
+        }
     }
 
     /// From now on one can.
@@ -180,12 +196,22 @@ impl Pulse {
     }
 
     fn allowed_after(&self, pending: &Pending) -> Duration {
-        match pending.excuse {
+        let allowed = self.allowed_by(pending.excuse, pending.refused_beats);
+        if !pending.was_held {
+            return allowed;
+        }
+        // Of whatever kind that was, and a request without an answer first.
+        let refused = pending.refused_beats.saturating_add(1);
+        allowed.max(self.allowed_by(Excuse::Outage, refused) + self.interval)
+    }
+
+    fn allowed_by(&self, excuse: Excuse, refused_beats: u32) -> Duration {
+        match excuse {
             // A process has to be loaded first.
             Excuse::Down => FIRST_BEAT_SPREAD + self.slack(),
             Excuse::Token => self.gap_allowed(),
             Excuse::Outage => {
-                let doublings = pending.refused_beats.saturating_sub(1).min(20);
+                let doublings = refused_beats.saturating_sub(1).min(20);
                 let backoff = (self.interval / 3).saturating_mul(1 << doublings).min(BACKOFF_MAX);
                 self.gap_allowed().max(backoff + self.slack())
             }
@@ -256,6 +282,32 @@ mod tests {
         assert_eq!(late(4, 1_800), 1);
         assert_eq!(late(1, 900), 1);
         assert_eq!(late(30, 60_100), 0);
+    }
+
+    #[test]
+    fn trouble_by_others_is_no_gap_and_ends_when_they_end_it() {
+        let mut pulse = pulse();
+        pulse.hold(Excuse::Outage, ms(0));
+        pulse.beat(ms(1));
+        pulse.beat(ms(601));
+        for at in [700, 4_000, 9_000] {
+            pulse.hold(Excuse::Outage, ms(at));
+            pulse.beat_refused(0);
+        }
+        assert!(!pulse.is_well());
+        pulse.beat(ms(9_800));
+        assert!(pulse.is_well());
+        let back = pulse.recoveries(Excuse::Outage);
+        assert_eq!((back.count, back.slowest, back.late), (2, ms(800), 0));
+        assert_eq!(pulse.longest_gap, ms(600));
+        // What is not over by itself is not over by that.
+        pulse.begin(Excuse::Down, ms(10_000));
+        pulse.hold(Excuse::Outage, ms(11_000));
+        pulse.beat(ms(12_000));
+        assert!(!pulse.is_well());
+        pulse.over(ms(13_000));
+        pulse.beat(ms(20_000));
+        assert_eq!(pulse.recoveries(Excuse::Down).late, 1, "too long, in any case");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Everything that plays a part, and the eyes on it: the served platform, the
 //! agent's process, the reader, and the books that are kept of them.
 
+mod hands;
 mod watch;
 
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use everbeat_platform::{NewWorkspace, Options, OutageKind};
 
+use self::hands::Hands;
+use super::super::platform::page_url;
 use super::super::signals::Signals;
 use super::child::{Agent, Home, LogTail};
 use super::ledger::Ledger;
@@ -76,29 +79,36 @@ pub(crate) struct Stage {
     trouble_told: bool,
     away_since: Option<Instant>,
     chapters: usize,
+    /// Whoever sits before the live page, if there is one.
+    hands: Option<Hands>,
 }
 
 impl Stage {
-    /// Serves a platform, makes the folders in the home's, and starts no agent
-    /// yet.
+    /// Serves a platform, with a live page or without, makes the folders in
+    /// the home's, and starts no agent yet.
     pub(crate) async fn set(
         home: Home,
         seed: u64,
         started_at: Instant,
         signals: Signals,
+        with_page: bool,
     ) -> io::Result<Self> {
         let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
         private(&home.configs())?;
         private(home.results().parent().unwrap_or(&home.dir))?;
         let options = Options {
-            admin: false,
+            admin: with_page,
             inbound_secret: true,
             observed_max: 4_096,
             ..Options::development(seed)
         };
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = Server::bind(any_port, options).await?;
+        let mut server = Server::bind(any_port, options).await?;
+        if with_page {
+            server = server.with_page();
+        }
         let (served, url) = (server.platform(), format!("http://{}", server.address()));
+        let hands = served.acts().map(|acts| Hands::new(acts, page_url(server.address())));
         tokio::spawn(server.run());
         let new = NewWorkspace { turn_ms: Some(TURN_MS), ..NewWorkspace::named(home.workspace) };
         let token = served.lock().create_workspace(new).map_err(io::Error::other)?.token;
@@ -123,6 +133,7 @@ impl Stage {
             trouble_told: true,
             away_since: None,
             chapters: 0,
+            hands,
         };
         stage.write_token()?;
         Ok(stage)
@@ -173,8 +184,11 @@ impl Stage {
         what: &str,
         happened: impl Fn(&Self) -> bool,
     ) -> Result<(), Stop> {
-        let patience = Instant::now() + PATIENCE;
+        let mut patience = Instant::now() + PATIENCE;
         while !happened(self) {
+            if self.is_disturbed() {
+                patience = Instant::now() + PATIENCE;
+            }
             if Instant::now() > patience {
                 return Err(Stop::Broken(format!("no {what} within {} s", PATIENCE.as_secs())));
             }
@@ -296,6 +310,7 @@ impl Stage {
     /// Undoes whatever was made wrong, and waits for what is on its way.
     pub(crate) async fn wind_down(&mut self) -> Result<(), Stop> {
         self.end_outage()?;
+        self.undo_hands();
         self.write_token()?;
         if self.agent.is_none() {
             self.start_agent()?;

@@ -43,6 +43,9 @@ pub(crate) fn introduce(stage: &Stage, forever: bool) {
         "purpose. Processes, sockets, files and signals are real; only the work is not.".into(),
     ];
     timeline.text(&lines.join("\n"));
+    if let Some(url) = stage.page_url() {
+        timeline.text(&format!("Watch it, and make trouble yourself, at {url}"));
+    }
 }
 
 /// The twenty seconds.
@@ -64,6 +67,7 @@ pub(crate) async fn tell(stage: &mut Stage) -> Told {
 /// The last chapter.
 pub(crate) async fn end(stage: &mut Stage) -> Told {
     stage.chapter("The end").await?;
+    stage.undo_hands();
     // Not every result was told yet: the cooldown. The table says if that
     // does not end well.
     let patience = Instant::now() + Duration::from_secs(20);

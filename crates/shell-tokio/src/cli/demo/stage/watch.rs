@@ -19,6 +19,7 @@ impl Stage {
     pub(super) fn look_around(&mut self) -> Result<(), Stop> {
         self.look_at_requests();
         self.look_at_messages();
+        self.look_at_hands()?;
         for line in self.log.lines() {
             self.enter_log(&line);
         }
