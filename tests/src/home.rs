@@ -56,6 +56,12 @@ impl Home {
         self.state().join("journal.jsonl")
     }
 
+    /// The control socket.
+    #[must_use]
+    pub fn control(&self) -> PathBuf {
+        self.state().join("control.sock")
+    }
+
     /// The folder of the results file.
     #[must_use]
     pub fn folder(&self) -> PathBuf {

@@ -6,6 +6,7 @@
 
 mod agent;
 pub mod conformance;
+mod control;
 mod fake;
 mod files;
 mod home;
@@ -20,6 +21,7 @@ mod shell;
 pub mod wait;
 
 pub use agent::Agent;
+pub use control::Control;
 pub use fake::{Fake, Seen};
 pub use files::{TempDir, Tmpfs, is_root, mode_of};
 pub use home::Home;

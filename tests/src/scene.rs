@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::agent::Agent;
+use crate::control::Control;
 use crate::home::Home;
 use crate::platform::Platform;
 use crate::reader::Reader;
@@ -41,6 +42,12 @@ impl Scene {
     #[must_use]
     pub fn agent(&self, args: &[&str]) -> Agent {
         Agent::start(&self.home, &self.platform.url(), args)
+    }
+
+    /// Requests to the agent's control socket.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        Control::at(&self.home.control())
     }
 
     /// What the platform saw of this workspace.

@@ -11,12 +11,12 @@ use everbeat_core::{
     ValidConfig,
 };
 use everbeat_store::Paths;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout_at;
 
 use crate::client::{Client, ClientError};
 use crate::clock::Clock;
-use crate::driver::{Driver, Input, Machine};
+use crate::driver::{Answer, Driver, Input, Machine, Told};
 use crate::effects::{Context, Shared};
 use crate::files::{Stores, Worker};
 use crate::log::Places;
@@ -242,6 +242,20 @@ impl Reporter {
     /// If the agent's driver has stopped.
     pub async fn report(&self, report: Report) -> Result<(), Stopped> {
         self.inputs.send(Input::Report(self.index, report)).await.map_err(|_| Stopped)
+    }
+
+    /// The same, and says what became of it.
+    pub(crate) async fn tell(&self, report: Report) -> Result<Told, Stopped> {
+        let (told, answer) = oneshot::channel();
+        self.inputs.send(Input::Tell(self.index, report, told)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// How things stand.
+    pub(crate) async fn ask(&self) -> Result<Answer, Stopped> {
+        let (asked, answer) = oneshot::channel();
+        self.inputs.send(Input::Status(self.index, asked)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
     }
 }
 

@@ -9,15 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everbeat_core::{
-    Action, Command, CommandId, Event, Heartbeat, Instant, Now, Outcome, Overview, Report,
+    Action, AgentStatus, Command, CommandId, Event, Heartbeat, Instant, Now, Outcome, Overview,
+    Phase, Report,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 
 use crate::clock::Clock;
 use crate::effects::Context;
 use crate::log::{self, Places};
 use crate::observe::Observer;
+use crate::token::TokenStatus;
 
 /// The timer's own clock stands still while the machine sleeps: looking this
 /// often makes a suspend show soon after its end.
@@ -31,7 +33,31 @@ const TAKEN_PER_TURN_MAX: usize = 512;
 /// What comes in from handles.
 pub(crate) enum Input {
     Report(usize, Report),
+    /// The same, and whoever said it waits to hear what became of it.
+    Tell(usize, Report, oneshot::Sender<Told>),
+    /// Somebody wants to know how things stand.
+    Status(usize, oneshot::Sender<Answer>),
     Stop(usize),
+}
+
+/// What became of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It counts.
+    Taken,
+    /// There was no room for it: it changed nothing.
+    Full,
+    /// The agent stops: nothing counts any more.
+    Stopping,
+}
+
+/// How things stand.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// When that was.
+    pub(crate) now: Now,
+    pub(crate) status: AgentStatus,
+    pub(crate) token: TokenStatus,
 }
 
 pub(crate) struct Driver {
@@ -83,6 +109,15 @@ impl Driver {
     fn take_in(&mut self, input: Option<Input>) {
         match input {
             Some(Input::Report(index, report)) => self.feed(index, Event::Report(report)),
+            Some(Input::Tell(index, report, told)) => {
+                // Whoever has left needs no answer.
+                let _ = told.send(self.tell(index, report));
+            }
+            Some(Input::Status(index, asked)) => {
+                if let Some(answer) = self.status(index) {
+                    let _ = asked.send(answer);
+                }
+            }
             Some(Input::Stop(index)) => self.feed(index, Event::Stop),
             None => {
                 // Nobody is left who could stop them later.
@@ -92,6 +127,24 @@ impl Driver {
                 }
             }
         }
+    }
+
+    fn tell(&mut self, index: usize, report: Report) -> Told {
+        let Some(machine) = self.machines.get(index) else { return Told::Stopping };
+        if machine.heartbeat.phase() != Phase::Running {
+            return Told::Stopping;
+        }
+        let has_room = machine.heartbeat.has_room_for(&report);
+        self.feed(index, Event::Report(report));
+        if has_room { Told::Taken } else { Told::Full }
+    }
+
+    /// How things stand now, and not at the last event.
+    fn status(&mut self, index: usize) -> Option<Answer> {
+        self.feed(index, Event::Tick);
+        let machine = self.machines.get(index)?;
+        let (status, token) = (machine.heartbeat.status(), machine.context.token.status());
+        Some(Answer { now: self.clock.now(), status, token })
     }
 
     /// An effect came to its end.

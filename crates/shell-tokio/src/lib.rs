@@ -30,6 +30,8 @@ mod body;
 pub mod cli;
 mod client;
 mod clock;
+#[cfg(feature = "cli")]
+mod control;
 mod driver;
 mod effects;
 mod files;

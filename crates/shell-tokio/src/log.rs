@@ -230,7 +230,7 @@ fn count(number: u32, what: &str) -> String {
 }
 
 /// `1d 2h`, `3h 4min`, `5min 6s`, `7s`, `80ms`.
-fn human(duration: Duration) -> String {
+pub(crate) fn human(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let two = |large: u64, large_unit: &str, small: u64, small_unit: &str| {
         if small == 0 {

@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use everbeat_core::{Outcome, Secret};
 use everbeat_store::{RealDisk, read_secret, write_secret};
@@ -23,12 +24,44 @@ pub(crate) struct Token {
 struct State {
     current: Option<Secret>,
     file_first: bool,
+    /// When the file was last read or written.
+    read_at: Option<Instant>,
+}
+
+/// What may be told of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TokenStatus {
+    /// Where the one in use came from.
+    pub(crate) source: Source,
+    /// Since its file was last read; absent before the first time.
+    pub(crate) read_age: Option<Duration>,
+}
+
+/// Where a token came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Its file.
+    File,
+    /// The environment.
+    Environment,
+    /// There is none.
+    None,
+}
+
+impl Source {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Environment => "environment",
+            Self::None => "none",
+        }
+    }
 }
 
 impl Token {
     pub(crate) fn new(file: PathBuf, environment: Option<Secret>) -> Self {
         let file_first = file.parent() == Some(Path::new("/configs"));
-        let state = State { current: environment.clone(), file_first };
+        let state = State { current: environment.clone(), file_first, read_at: None };
         Self { file, environment, state: Mutex::new(state) }
     }
 
@@ -39,6 +72,17 @@ impl Token {
     /// The token to send.
     pub(crate) fn current(&self) -> Option<Secret> {
         self.lock().current.clone()
+    }
+
+    /// What may be told of it.
+    pub(crate) fn status(&self) -> TokenStatus {
+        let state = self.lock();
+        let source = match &state.current {
+            None => Source::None,
+            Some(_) if state.current == self.environment => Source::Environment,
+            Some(_) => Source::File,
+        };
+        TokenStatus { source, read_age: state.read_at.map(|at| at.elapsed()) }
     }
 
     /// Reads the token for the first time. Blocks.
@@ -61,6 +105,7 @@ impl Token {
             Err(failure) => return Outcome::FileFailed(failure),
         };
         let mut state = self.lock();
+        state.read_at = Some(Instant::now());
         let is_environments = state.current.is_some() && state.current == self.environment;
         if was_refused && is_environments && in_file.is_some() && in_file != self.environment {
             state.file_first = true;
@@ -82,6 +127,7 @@ impl Token {
         match written {
             Ok(()) => {
                 state.file_first = true;
+                state.read_at = Some(Instant::now());
                 Outcome::SecretSaved
             }
             Err(failure) => Outcome::FileFailed(failure),

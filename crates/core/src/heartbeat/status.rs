@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use super::Heartbeat;
 use crate::journal::ResultKey;
-use crate::status::{AgentStatus, PipelineStatus, StageStatus};
+use crate::status::{AgentStatus, Phase, PipelineStatus, StageStatus};
 use crate::time::Instant;
 use crate::vitals::Report;
 
@@ -84,6 +84,12 @@ impl Heartbeat {
             registration: self.registration.outage(fx),
             vitals: self.vitals.status(fx.at()),
         }
+    }
+
+    /// Whether it runs, stops, or is over.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
     }
 
     /// Whether there is room for what `report` says. One for which there is

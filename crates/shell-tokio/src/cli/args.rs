@@ -57,9 +57,13 @@ fn arg(setting: &'static Setting) -> Arg {
     };
     let choices = match setting.kind {
         Kind::Choice(choices) => format!(": {}", choices.join(", ")),
-        Kind::Text | Kind::Path | Kind::Duration | Kind::Count | Kind::Switch | Kind::Filter => {
-            String::new()
-        }
+        Kind::Text
+        | Kind::Path
+        | Kind::Duration
+        | Kind::Count
+        | Kind::Switch
+        | Kind::Filter
+        | Kind::Address => String::new(),
     };
     let variables = setting.variables.join(", ");
     let help = format!("{}{choices} [{default}] [env: {variables}]", setting.help);
@@ -76,6 +80,7 @@ fn arg(setting: &'static Setting) -> Arg {
         Kind::Duration => arg.value_name("TIME"),
         Kind::Count => arg.value_name("N"),
         Kind::Filter => arg.value_name("FILTER"),
+        Kind::Address => arg.value_name("ADDRESS"),
         Kind::Choice(_) => arg.value_name("WHICH"),
     }
 }

@@ -1,5 +1,6 @@
 //! `everbeat run`.
 
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -7,7 +8,10 @@ use clap::{Args, ValueEnum};
 use super::args::SettingsArgs;
 use super::signals::Signals;
 use super::{Exit, check, logging, runtime};
+use crate::clock;
+use crate::control::{App, BindError, Control, ControlSettings, Facts, Server, StartError};
 use crate::settings::Settings;
+use crate::telemetry::Telemetry;
 use crate::{Agent, AgentConfig, SpawnError};
 
 /// The core stops within two seconds; this is for whatever else may hang.
@@ -70,7 +74,7 @@ pub(crate) fn run(args: &RunArgs, signals: Signals) -> Exit {
     let exit = match runtime() {
         Ok(runtime) => {
             let agent = AgentConfig { record: args.record.clone(), ..settings.agent };
-            let exit = runtime.block_on(beat(agent, signals));
+            let exit = runtime.block_on(beat(agent, settings.control, signals));
             // A name server that hangs must not hold up the end.
             runtime.shutdown_background();
             exit
@@ -84,11 +88,14 @@ pub(crate) fn run(args: &RunArgs, signals: Signals) -> Exit {
     exit
 }
 
-async fn beat(config: AgentConfig, mut signals: Signals) -> Exit {
+async fn beat(config: AgentConfig, control: ControlSettings, mut signals: Signals) -> Exit {
     introduce(&config);
+    let telemetry = Telemetry::start();
+    let observers = vec![telemetry.observer()];
+    let about = config.clone();
     let state_dir = config.state_dir.display().to_string();
     let spawned = tokio::select! {
-        spawned = Agent::spawn(config) => spawned,
+        spawned = Agent::spawn_observed(config, observers) => spawned,
         () = signals.asked() => {
             tracing::info!("asked to stop before the start was done");
             return Exit::Done;
@@ -108,6 +115,24 @@ async fn beat(config: AgentConfig, mut signals: Signals) -> Exit {
             return Exit::Failed;
         }
     };
+    let app = App::new(Control {
+        agent: agent.reporter(),
+        facts: Facts::new(&about, clock::wall(), agent.now()),
+        telemetry,
+        connections: AtomicUsize::new(0),
+        token: control.port.as_ref().map(|port| port.token.clone()),
+    });
+    let server = tokio::select! {
+        started = Server::start(control, app) => match started {
+            Ok(server) => Some(server),
+            Err(error) => {
+                let exit = refused(&error);
+                let _ = tokio::time::timeout(STOP_WITHIN, agent.stop()).await;
+                return exit;
+            }
+        },
+        () = signals.asked() => None,
+    };
     tokio::select! {
         ended = agent.stopped() => {
             tracing::error!("a fault in this program: the agent ended by itself ({ended:?})");
@@ -116,7 +141,11 @@ async fn beat(config: AgentConfig, mut signals: Signals) -> Exit {
         () = signals.asked() => {}
     }
     tracing::info!("asked to stop: finishing what is under way; a second signal ends it at once");
-    match tokio::time::timeout(STOP_WITHIN, agent.stop()).await {
+    let stopped = tokio::time::timeout(STOP_WITHIN, agent.stop()).await;
+    if let Some(server) = server {
+        server.stop();
+    }
+    match stopped {
         Ok(Ok(_)) => Exit::Done,
         Ok(Err(error)) => {
             tracing::error!("a fault in this program: {error}");
@@ -124,6 +153,29 @@ async fn beat(config: AgentConfig, mut signals: Signals) -> Exit {
         }
         Err(_) => {
             tracing::error!("it did not stop in time; the journal is consistent all the same");
+            Exit::Failed
+        }
+    }
+}
+
+/// Why there is no control socket, and what that means for the process.
+fn refused(error: &StartError) -> Exit {
+    match error {
+        StartError::Bind(BindError::Living(_)) => {
+            tracing::error!("{error}; stop that one, or give this one another (--control)");
+            Exit::Running
+        }
+        StartError::Bind(
+            BindError::TooLong(_)
+            | BindError::Odd { .. }
+            | BindError::Socket { .. }
+            | BindError::Address { .. },
+        ) => {
+            tracing::error!("{error}; without one: --control none");
+            Exit::Usage
+        }
+        StartError::Thread(_) => {
+            tracing::error!("{error}");
             Exit::Failed
         }
     }

@@ -10,6 +10,7 @@ use super::file;
 use super::schema::{
     CONFIG_VARIABLE, Fallback, OTHER_VARIABLES, SETTINGS, Setting, quoted, suggestion,
 };
+use crate::control::place;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,7 @@ impl Effective {
             }
         }
         effective.compute_state_dir();
+        effective.compute_control();
         effective
     }
 
@@ -176,6 +178,15 @@ impl Effective {
                 let hint = suggestion(name, known());
                 self.warnings.push(format!("the variable {name} means nothing here{hint}"));
             }
+        }
+    }
+
+    fn compute_control(&mut self) {
+        if self.get("control").is_none()
+            && let Some(state_dir) = self.text("state_dir")
+        {
+            let text = Path::new(state_dir).join(place::FILE_NAME).display().to_string();
+            self.values.insert("control", Given { text, origin: Origin::Default });
         }
     }
 

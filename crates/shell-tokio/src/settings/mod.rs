@@ -1,5 +1,6 @@
 //! What can be set, from where, and what comes of it.
 
+mod control;
 pub(crate) mod file;
 pub(crate) mod layers;
 pub(crate) mod schema;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use tracing_subscriber::filter::Targets;
 
 use crate::AgentConfig;
+use crate::control::ControlSettings;
 use layers::{Effective, Sources};
 use schema::{Fallback, SETTINGS, parse_duration, parse_switch};
 
@@ -24,6 +26,7 @@ pub(crate) const TOKEN_VARIABLE: &str = "MOLECULE_WORKSPACE_TOKEN";
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) agent: AgentConfig,
+    pub(crate) control: ControlSettings,
     pub(crate) log: Targets,
     pub(crate) log_format: LogFormat,
     pub(crate) warnings: Vec<String>,
@@ -44,6 +47,7 @@ impl Settings {
         let mut effective = Effective::read(sources);
         let token = environment_token(sources, &mut effective);
         let core = core(&mut effective);
+        let control = control::settings(&mut effective);
         let (Some(core), true) = (core, effective.problems.is_empty()) else {
             return Err(effective.problems);
         };
@@ -59,7 +63,7 @@ impl Settings {
         let log = effective.text("log").and_then(|text| text.parse().ok()).unwrap_or_default();
         let is_json = effective.text("log_format") == Some("json");
         let log_format = if is_json { LogFormat::Json } else { LogFormat::Text };
-        Ok(Self { agent, log, log_format, warnings: effective.warnings })
+        Ok(Self { agent, control, log, log_format, warnings: effective.warnings })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every setting, once: flags, environment, file and `config show` are all
 //! made from this table.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// One setting.
@@ -27,6 +28,7 @@ pub(crate) enum Kind {
     Count,
     Switch,
     Filter,
+    Address,
     Choice(&'static [&'static str]),
 }
 
@@ -42,7 +44,7 @@ pub(crate) enum Fallback {
     Computed(&'static str),
 }
 
-pub(crate) const SETTINGS: [Setting; 19] = [
+pub(crate) const SETTINGS: [Setting; 23] = [
     Setting {
         key: "workspace_id",
         flag: "workspace-id",
@@ -84,6 +86,39 @@ pub(crate) const SETTINGS: [Setting; 19] = [
         kind: Kind::Path,
         default: Fallback::Computed("<configs-dir>/everbeat"),
         help: "The folder of the journal and the lock; made if it is missing",
+    },
+    Setting {
+        key: "control",
+        flag: "control",
+        variables: &["EVERBEAT_CONTROL"],
+        kind: Kind::Path,
+        default: Fallback::Computed("<state-dir>/control.sock"),
+        help: "The socket that takes requests and tells how things stand; none for none",
+    },
+    Setting {
+        key: "control_listen",
+        flag: "control-listen",
+        variables: &["EVERBEAT_CONTROL_LISTEN"],
+        kind: Kind::Address,
+        default: Fallback::Unset,
+        help: "An address like 127.0.0.1:8765 that takes the same requests, with the token \
+               in control_token_file",
+    },
+    Setting {
+        key: "control_token_file",
+        flag: "control-token-file",
+        variables: &["EVERBEAT_CONTROL_TOKEN_FILE"],
+        kind: Kind::Path,
+        default: Fallback::Unset,
+        help: "A file of mode 0600 with the token that requests to control_listen must show",
+    },
+    Setting {
+        key: "control_listen_anywhere",
+        flag: "control-listen-anywhere",
+        variables: &["EVERBEAT_CONTROL_LISTEN_ANYWHERE"],
+        kind: Kind::Switch,
+        default: Fallback::Fixed("false"),
+        help: "Allows a control_listen that other machines reach; the token goes in the clear",
     },
     Setting {
         key: "interval",
@@ -216,6 +251,7 @@ impl Kind {
             Self::Count => text.parse::<u32>().is_ok(),
             Self::Switch => parse_switch(text).is_some(),
             Self::Filter => text.parse::<tracing_subscriber::filter::Targets>().is_ok(),
+            Self::Address => text.parse::<SocketAddr>().is_ok(),
             Self::Choice(choices) => choices.contains(&text),
         };
         if fits { Ok(()) } else { Err(format!("{} is not {}", quoted(text), self.expected(text))) }
@@ -229,6 +265,7 @@ impl Kind {
             Self::Count => "a whole number".into(),
             Self::Switch => "true or false".into(),
             Self::Filter => "a log filter like info or warn,everbeat_tokio=debug".into(),
+            Self::Address => "an address with a port like 127.0.0.1:8765".into(),
             Self::Choice(choices) => {
                 let hint = suggestion(text, choices.iter().copied());
                 format!("one of {}{hint}", choices.join(", "))

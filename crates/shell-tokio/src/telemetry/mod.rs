@@ -11,7 +11,7 @@ pub(crate) mod log_tap;
 pub(crate) mod metrics;
 pub(crate) mod ring;
 pub(crate) mod route;
-mod stamp;
+pub(crate) mod stamp;
 mod watcher;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,0 +1,38 @@
+//! The routes: one line here for each part.
+
+mod health;
+mod id;
+mod reports;
+mod status;
+mod tasks;
+
+use axum::Router;
+use axum::http::Uri;
+use axum::middleware::from_fn_with_state;
+
+pub(super) use tasks::full;
+
+use super::problem::{Kind, Problem};
+use super::{App, guard};
+
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .merge(status::routes())
+        .merge(health::routes())
+        .merge(tasks::routes())
+        .merge(reports::routes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(App::clone(&app), guard::check))
+        .with_state(app)
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(100).collect();
+    Problem::new(Kind::NotFound, format!("{path:?} is nothing here; see /v1/openapi.json"))
+}
+
+async fn method_not_allowed(method: axum::http::Method, uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(100).collect();
+    Problem::new(Kind::MethodNotAllowed, format!("{path:?} does not take {method}"))
+}

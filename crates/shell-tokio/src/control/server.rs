@@ -1,0 +1,282 @@
+//! The thread that serves.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+use tokio::sync::{oneshot, watch};
+
+use super::guard::{Connection, Peer};
+use super::listener::{BindError, Socket, bind_address};
+use super::stream::{Paced, Taken};
+use super::{App, ControlSettings, SocketPlace, routes};
+
+/// Connections that are served at once.
+const CONNECTIONS_MAX: usize = 1_024;
+/// How long a connection may stay without a request.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// Bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+/// After a connection could not be accepted (no file descriptors are left).
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// A socket in the state folder that cannot be made is tried again so often.
+const BIND_AGAIN: Duration = Duration::from_secs(30);
+
+/// Why it does not listen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// The socket or the port cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system has no thread or no runtime left.
+    #[error("the control socket's thread cannot be started: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// A server at work; it ends with this value, and the socket is unlinked.
+#[derive(Debug)]
+pub(crate) struct Server {
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens, and serves `app` from then on. A socket whose place nobody
+    /// gave and that cannot be made is said and tried again, since nothing
+    /// that is wrong with files keeps an agent from beating; it is an error
+    /// if another process listens there.
+    ///
+    /// # Errors
+    /// If it does not listen where it was told to.
+    pub(crate) async fn start(settings: ControlSettings, app: App) -> Result<Self, StartError> {
+        let (stop, stopping) = watch::channel(false);
+        let (report, started) = oneshot::channel();
+        // A file system that hangs holds up this thread and nothing else.
+        let thread = thread::Builder::new().name("everbeat-control".into());
+        let serve = move || serve(&settings, app, report, stopping);
+        let thread = thread.spawn(serve).map_err(StartError::Thread)?;
+        let server = Self { stop, thread: Some(thread) };
+        match started.await {
+            Ok(started) => started.map(|()| server),
+            Err(_) => Err(StartError::Thread(io::Error::other("it ended at once"))),
+        }
+    }
+
+    /// Takes no more requests and unlinks the socket.
+    pub(crate) fn stop(mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+type Report = oneshot::Sender<Result<(), StartError>>;
+
+fn serve(
+    settings: &ControlSettings,
+    app: App,
+    report: Report,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = report.send(Err(StartError::Thread(error)));
+            return;
+        }
+    };
+    let bound = match bind(settings) {
+        Ok(bound) => bound,
+        Err(error) => {
+            let _ = report.send(Err(error.into()));
+            return;
+        }
+    };
+    let _ = report.send(Ok(()));
+    runtime.block_on(async {
+        let accepting = accept_all(settings, bound, app);
+        tokio::select! {
+            () = accepting => {}
+            // A sender that was dropped asks for the same.
+            _ = stopping.wait_for(|stop| *stop) => {}
+        }
+    });
+    runtime.shutdown_background();
+}
+
+/// What could be had at the start.
+struct Bound {
+    socket: Option<Socket>,
+    port: Option<TcpListener>,
+}
+
+fn bind(settings: &ControlSettings) -> Result<Bound, BindError> {
+    let socket = match &settings.socket {
+        Some(place) => bind_socket(place)?,
+        None => None,
+    };
+    let port = match &settings.port {
+        Some(port) => {
+            let listener = bind_address(port.address)?;
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!("requests are taken at http://{address}/, with the token");
+            }
+            Some(listener)
+        }
+        None => None,
+    };
+    Ok(Bound { socket, port })
+}
+
+fn bind_socket(place: &SocketPlace) -> Result<Option<Socket>, BindError> {
+    match Socket::bind(&place.path) {
+        Ok(socket) => {
+            tracing::info!("requests are taken at {}", socket.path().display());
+            Ok(Some(socket))
+        }
+        Err(error @ BindError::Living(_)) => Err(error),
+        Err(error) if place.is_given => Err(error),
+        Err(error) => {
+            tracing::warn!("{error}; beats go on without it, and it is tried again");
+            Ok(None)
+        }
+    }
+}
+
+async fn accept_all(settings: &ControlSettings, bound: Bound, app: App) {
+    let router = routes::router(Arc::clone(&app));
+    let socket = accept_socket(settings.socket.as_ref(), bound.socket, &app, &router);
+    let port = accept_port(bound.port, &app, &router);
+    tokio::join!(socket, port);
+}
+
+async fn accept_socket(
+    place: Option<&SocketPlace>,
+    mut bound: Option<Socket>,
+    app: &App,
+    router: &Router,
+) {
+    let Some(place) = place else { return };
+    while bound.is_none() {
+        tokio::time::sleep(BIND_AGAIN).await;
+        match Socket::bind(&place.path) {
+            Ok(socket) => {
+                tracing::info!("requests are taken at {}", socket.path().display());
+                bound = Some(socket);
+            }
+            Err(error) => tracing::debug!("{error}; it is tried again"),
+        }
+    }
+    let Some(socket) = bound else { return };
+    let listener = socket.listener.try_clone().and_then(listen);
+    let listener = match listener {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!("the control socket cannot be served: {error}");
+            return;
+        }
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let peer = peer(&stream);
+                take(stream, peer, app, router);
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+        }
+    }
+}
+
+fn listen(listener: UnixListener) -> io::Result<tokio::net::UnixListener> {
+    tokio::net::UnixListener::from_std(listener)
+}
+
+fn peer(stream: &UnixStream) -> Peer {
+    let own = rustix::process::geteuid().as_raw();
+    match stream.peer_cred() {
+        Ok(peer) if peer.uid() == own || peer.uid() == 0 => Peer::Own,
+        Ok(_) | Err(_) => Peer::Foreign,
+    }
+}
+
+async fn accept_port(bound: Option<TcpListener>, app: &App, router: &Router) {
+    let Some(listener) = bound else { return };
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!("the control address cannot be served: {error}");
+            return;
+        }
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => take(stream, Peer::Port, app, router),
+            Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+        }
+    }
+}
+
+/// Serves one connection, unless there are too many.
+fn take<S>(stream: S, peer: Peer, app: &App, router: &Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Some(place) = Seat::take(app) else { return };
+    let taken = Arc::<Taken>::default();
+    let stream = TokioIo::new(Paced::new(stream, Arc::clone(&taken)));
+    let connection = Connection { peer, taken };
+    let inner = TowerToHyperService::new(router.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        connection.taken.whole();
+        request.extensions_mut().insert(connection.clone());
+        inner.call(request)
+    });
+    tokio::spawn(async move {
+        // What goes wrong with a connection ends that one.
+        let _ = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(IDLE_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
+            .serve_connection(stream, service)
+            .await;
+        drop(place);
+    });
+}
+
+/// One of the connections that are served at once.
+struct Seat(App);
+
+impl Seat {
+    fn take(app: &App) -> Option<Self> {
+        let served = app.connections.fetch_add(1, Ordering::Relaxed);
+        let seat = Self(Arc::clone(app));
+        (served < CONNECTIONS_MAX).then_some(seat)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,135 @@
+//! What a person is to make of the status, and to do about it.
+
+use everbeat_core::limits::LIVENESS_TTL;
+use everbeat_core::{OutageStatus, Phase};
+use serde_json::{Value, json};
+
+use super::Facts;
+use crate::driver::Answer;
+use crate::log::human;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Ok,
+    Degraded,
+    Failing,
+}
+
+struct Line {
+    level: Level,
+    what: String,
+    then: String,
+}
+
+/// Whether it is well; else, what is wrong, the worst first, and what to do.
+pub(crate) fn verdict(facts: &Facts, answer: &Answer) -> Value {
+    let mut lines: Vec<Line> = [
+        stopping(answer),
+        beat(facts, answer),
+        files(facts, answer),
+        polls(facts, answer),
+        wake(answer),
+        registration(answer),
+        wedge(answer),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    lines.sort_by_key(|line| std::cmp::Reverse(line.level));
+    let level = match lines.first().map_or(Level::Ok, |line| line.level) {
+        Level::Ok => "ok",
+        Level::Degraded => "degraded",
+        Level::Failing => "failing",
+    };
+    let line = |line: &Line| json!({"what": line.what, "do": line.then});
+    json!({"level": level, "lines": lines.iter().map(line).collect::<Vec<_>>()})
+}
+
+fn line(level: Level, what: impl Into<String>, then: impl Into<String>) -> Option<Line> {
+    Some(Line { level, what: what.into(), then: then.into() })
+}
+
+fn story(outage: &OutageStatus) -> String {
+    let OutageStatus { since, failures, cause } = outage;
+    format!("for {}, {failures} times in a row: {cause}", human(*since))
+}
+
+fn stopping(answer: &Answer) -> Option<Line> {
+    match answer.status.phase {
+        Phase::Running => None,
+        Phase::Stopping | Phase::Stopped => {
+            line(Level::Degraded, "the agent is stopping", "wait for its end")
+        }
+    }
+}
+
+fn beat(facts: &Facts, answer: &Answer) -> Option<Line> {
+    let beat = &answer.status.beat;
+    let age = beat.lane.last_accepted_age;
+    let up = answer.now.monotonic.since(facts.started);
+    let is_dead = age.unwrap_or(up) > LIVENESS_TTL;
+    let level = if is_dead { Level::Failing } else { Level::Degraded };
+    let url = &facts.platform_url;
+    if beat.token_refused {
+        let what = format!("the platform at {url} refuses the token");
+        let then = format!("put the workspace's token into {}", facts.token_file.display());
+        return line(Level::Failing, what, then);
+    }
+    if let Some(outage) = &beat.lane.outage {
+        let what = format!("beats fail {}", story(outage));
+        return line(level, what, format!("see whether {url} is up and reachable from here"));
+    }
+    let tolerated = facts.interval.saturating_mul(3);
+    if age.unwrap_or(up) > tolerated {
+        let what = match age {
+            Some(age) => format!("no beat was accepted for {}", human(age)),
+            None => format!("no beat was accepted yet, {} after the start", human(up)),
+        };
+        return line(level, what, format!("see whether {url} answers at all"));
+    }
+    None
+}
+
+fn files(facts: &Facts, answer: &Answer) -> Option<Line> {
+    let pipeline = &answer.status.pipeline;
+    let (state_dir, results_file) = (facts.state_dir.display(), facts.results_file.display());
+    if let Some(reason) = &pipeline.held {
+        let what = format!("results cannot be put at {results_file}: {reason}");
+        return line(Level::Degraded, what, "set right what stands there; nothing is lost");
+    }
+    let outage = pipeline.outage.as_ref()?;
+    let what = format!("the journal fails {}", story(outage));
+    let then = format!("make room or set right {state_dir}; results wait, beats go on");
+    line(Level::Degraded, what, then)
+}
+
+fn polls(facts: &Facts, answer: &Answer) -> Option<Line> {
+    let outage = answer.status.polls.outage.as_ref()?;
+    let what = format!("asking for delegations fails {}", story(outage));
+    let then = format!("results are not seen meanwhile; look at {}", facts.platform_url);
+    line(Level::Degraded, what, then)
+}
+
+fn wake(answer: &Answer) -> Option<Line> {
+    let wake = &answer.status.wake;
+    if wake.sent_last_hour >= wake.per_hour_max as usize {
+        let what = "this hour's messages to the agent are used up";
+        return line(Level::Degraded, what, "results wait in the results file");
+    }
+    let outage = wake.outage.as_ref()?;
+    let what = format!("telling the agent fails {}", story(outage));
+    line(Level::Degraded, what, "look at the workspace's agent; results are stored and wait")
+}
+
+fn registration(answer: &Answer) -> Option<Line> {
+    let outage = answer.status.registration.as_ref()?;
+    let what = format!("registering fails {}", story(outage));
+    line(Level::Degraded, what, "look at agent_url, agent_card and the platform")
+}
+
+fn wedge(answer: &Answer) -> Option<Line> {
+    let reason = answer.status.vitals.wedge.as_ref()?;
+    let what = format!("the agent says that it cannot go on: {reason}");
+    line(Level::Degraded, what, "look at the agent; a success or DELETE /v1/wedge clears it")
+}
