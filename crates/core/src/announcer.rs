@@ -193,6 +193,13 @@ impl Announcer {
         self.not_before
     }
 
+    /// The cooldown may be another now: what was sent last counts by it.
+    pub(crate) fn retuned(&mut self, config: &ValidConfig) {
+        if let Some(last) = self.sent.back() {
+            self.not_before = self.not_before.max(last.plus(config.cooldown));
+        }
+    }
+
     /// When the hour's budget allows the next message.
     fn budget_from(&self, config: &ValidConfig) -> Instant {
         let most = config.self_messages_per_hour_max as usize;

@@ -96,6 +96,25 @@ pub struct Config {
     pub dev_timing: bool,
 }
 
+/// What of a [`Config`] a running machine can take anew: see
+/// [`Event::Retune`](crate::Event::Retune). Bounds are those of the fields of
+/// the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tuning {
+    /// See [`Config::cooldown`]. A wait that has begun is not shortened.
+    pub cooldown: Duration,
+    /// See [`Config::announce`].
+    pub announce: Announce,
+    /// See [`Config::notify`]. What waits to be told already is told.
+    pub notify: Notify,
+    /// See [`Config::self_messages_per_hour_max`].
+    pub self_messages_per_hour_max: u32,
+    /// See [`Config::reannounce_after`]. A wait that has begun stays as long
+    /// as it is.
+    pub reannounce_after: Duration,
+}
+
 /// A configuration value that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {value} is not allowed: {allowed}")]
@@ -127,6 +146,18 @@ impl Config {
             self_messages_per_hour_max: 60,
             reannounce_after: Duration::from_secs(300),
             dev_timing: false,
+        }
+    }
+
+    /// What of it a running machine can take anew.
+    #[must_use]
+    pub const fn tuning(&self) -> Tuning {
+        Tuning {
+            cooldown: self.cooldown,
+            announce: self.announce,
+            notify: self.notify,
+            self_messages_per_hour_max: self.self_messages_per_hour_max,
+            reannounce_after: self.reannounce_after,
         }
     }
 
@@ -177,6 +208,24 @@ impl Deref for ValidConfig {
 }
 
 impl ValidConfig {
+    /// The same with another tuning.
+    ///
+    /// # Errors
+    /// The first field of `tuning` that is not allowed.
+    pub fn tuned(&self, tuning: Tuning) -> Result<Self, ConfigError> {
+        let Tuning { cooldown, announce, notify, self_messages_per_hour_max, reannounce_after } =
+            tuning;
+        let config = Config {
+            cooldown,
+            announce,
+            notify,
+            self_messages_per_hour_max,
+            reannounce_after,
+            ..self.0.clone()
+        };
+        config.validate()
+    }
+
     /// Whether registering is possible: address and card are both known.
     #[must_use]
     pub fn can_register(&self) -> bool {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
 use crate::command::CommandId;
+use crate::config::Tuning;
 use crate::journal::JournalRecord;
 use crate::text;
 use crate::vitals::Report;
@@ -26,6 +27,8 @@ pub enum Event {
     },
     /// The agent says something about itself.
     Report(Report),
+    /// Go on with another tuning; one that is not allowed changes nothing.
+    Retune(Tuning),
     /// Finish up; [`Heartbeat::is_stopped`](crate::Heartbeat::is_stopped)
     /// turns true within [`STOP_WITHIN`](crate::limits::STOP_WITHIN).
     Stop,

@@ -89,6 +89,12 @@ impl Heartbeat {
                 None => self.fx.notice(Notice::LateCompletion),
             },
             Event::Report(report) => self.report(report),
+            Event::Retune(tuning) => {
+                if let Ok(config) = self.config.tuned(tuning) {
+                    self.config = config;
+                    self.announcer.retuned(&self.config);
+                }
+            }
             Event::Stop => self.stop(),
         }
         if let Some(gap) = slept {

@@ -115,7 +115,7 @@ pub mod wire;
 pub use body::Body;
 pub use command::{Action, Batch, Command, CommandId};
 pub use config::{
-    Announce, Backlog, Config, ConfigError, Deliver, Notify, ValidConfig, is_safe_id,
+    Announce, Backlog, Config, ConfigError, Deliver, Notify, Tuning, ValidConfig, is_safe_id,
 };
 pub use event::{
     Event, FileFailure, FileFailureKind, OpenedStore, Outcome, Placement, Repair, Response,

@@ -26,6 +26,7 @@
 //! | `token changed` | the file was read: `changed`, `same`, `missing` or `fails` |
 //! | `saved ok` | the secret is saved: `ok` or `fails` |
 //! | `report {"report": …}` | the agent says something, as JSON |
+//! | `retune cooldown=5s notify=none` | another tuning; what is not named is as by default |
 //! | `stop` | the agent is asked to stop |
 //! | `overview` | what the machine says of itself |
 

@@ -35,6 +35,7 @@ cases! {
     first_beat,
     outage_and_return,
     restart_finds_journal,
+    retune,
     saturated_window,
     stop,
     suspend,

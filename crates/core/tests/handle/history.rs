@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use everbeat_core::{
     Action, Body, Command, CommandId, Config, Deliver, Event, FileFailure, FileFailureKind,
     Heartbeat, Instant, Notice, Notify, Now, OpenedStore, Outcome, Placement, Report, Response,
-    TaskReport, TransportFailure, TransportFailureKind, ValidConfig, WallTime, limits, lower,
+    TaskReport, TransportFailure, TransportFailureKind, Tuning, ValidConfig, WallTime, limits,
+    lower,
 };
 
 const OWN: &str = "own-workspace";
@@ -134,6 +135,7 @@ impl Run {
                 outcome: any_outcome(dice, self.batch),
             },
             10 => self.report(dice),
+            _ if dice.below(16) == 0 => self.retune(dice),
             _ if dice.below(8) == 0 => {
                 self.stopped = true;
                 Event::Stop
@@ -151,6 +153,22 @@ impl Run {
             self.pump();
         }
         said
+    }
+
+    /// Another tuning, often one that is not allowed.
+    fn retune(&mut self, dice: &mut Dice) -> Event {
+        let ms = |dice: &mut Dice| Duration::from_millis(u64::from(dice.byte()) * 500);
+        let tuning = Tuning {
+            cooldown: ms(dice),
+            notify: if dice.below(2) == 0 { Notify::All } else { Notify::None },
+            self_messages_per_hour_max: u32::from(dice.byte()),
+            reannounce_after: ms(dice),
+            ..self.config.tuning()
+        };
+        if let Ok(config) = self.config.tuned(tuning) {
+            self.config = config;
+        }
+        Event::Retune(tuning)
     }
 
     /// An outcome, often a fitting one, for a command in flight.

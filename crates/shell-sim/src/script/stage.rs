@@ -104,6 +104,7 @@ impl Stage {
                     serde_json::from_str(text).map_err(|error| format!("report: {error}"))?;
                 self.tell(Event::Report(report));
             }
+            ("retune", words) => self.tell(Event::Retune(config(words)?.tuning())),
             ("stop", []) => self.tell(Event::Stop),
             ("overview", []) => self.overview(),
             _ => return Err(format!("{line:?} is not understood")),

@@ -205,7 +205,7 @@ impl Observer for Watcher {
             Event::Report(report) if is_shown(report) => {
                 self.publish(now, Kind::Task, report_fields(report));
             }
-            Event::Report(_) | Event::Tick | Event::Stop => {}
+            Event::Report(_) | Event::Tick | Event::Retune(_) | Event::Stop => {}
         }
     }
 
