@@ -359,8 +359,7 @@ impl AliveLane {
         self.schedule(fx, at, DueWhy::Resume);
     }
 
-    pub(crate) fn status(&self, fx: &Effects) -> BeatStatus {
-        let now = fx.at();
+    pub(crate) fn status(&self, fx: &Effects, now: Instant) -> BeatStatus {
         BeatStatus {
             lane: LaneStatus {
                 last_accepted_age: self.last_accepted.map(|at| now.since(at)),

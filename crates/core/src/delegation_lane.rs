@@ -66,8 +66,7 @@ impl DelegationLane {
         self.accepted
     }
 
-    pub(crate) fn status(&self, fx: &Effects) -> LaneStatus {
-        let now = fx.at();
+    pub(crate) fn status(&self, fx: &Effects, now: Instant) -> LaneStatus {
         LaneStatus {
             last_accepted_age: self.last_accepted.map(|at| now.since(at)),
             next_due_in: fx.timers.get(Timer::Poll).map(|at| at.since(now)),

@@ -37,8 +37,8 @@ impl Registration {
         Self { outage: Outage::new(Lane::Register), last_sent: None }
     }
 
-    pub(crate) fn outage(&self, fx: &Effects) -> Option<OutageStatus> {
-        self.outage.status(fx.at())
+    pub(crate) fn outage(&self, now: Instant) -> Option<OutageStatus> {
+        self.outage.status(now)
     }
 
     /// The platform may not know us (any more): register soon, at most once

@@ -1,5 +1,5 @@
 //! What is going on, as data for a person: spans of time up to the moment of
-//! the last event, no points in it.
+//! asking, no points in it.
 
 use alloc::string::String;
 use alloc::vec::Vec;

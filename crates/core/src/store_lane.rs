@@ -23,6 +23,7 @@ use crate::outage::Outage;
 use crate::planted::{self, Fault};
 use crate::status::OutageStatus;
 use crate::text;
+use crate::time::Instant;
 use crate::timers::Timer;
 use crate::wire::delegations::FoldedResult;
 
@@ -99,8 +100,8 @@ impl StoreLane {
         self.held.as_deref()
     }
 
-    pub(crate) fn outage(&self, fx: &Effects) -> Option<OutageStatus> {
-        self.outage.status(fx.at())
+    pub(crate) fn outage(&self, now: Instant) -> Option<OutageStatus> {
+        self.outage.status(now)
     }
 
     /// The ids of what waits for the disk, oldest first.

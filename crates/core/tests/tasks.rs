@@ -91,7 +91,7 @@ impl World {
     }
 
     fn running(&self) -> Vec<String> {
-        self.machine.status().vitals.tasks.into_iter().map(|task| task.id).collect()
+        self.machine.status(self.now).vitals.tasks.into_iter().map(|task| task.id).collect()
     }
 }
 
@@ -110,7 +110,7 @@ fn a_task_with_a_ttl_ends_by_itself_and_the_next_beat_says_so() {
     world.task("b", None);
     world.run_for(9 * SECOND);
     assert_eq!(world.last_beat().active_tasks, 2);
-    let tasks = world.machine.status().vitals.tasks;
+    let tasks = world.machine.status(world.now).vitals.tasks;
     assert_eq!((tasks[0].age, tasks[0].ttl_left), (9 * SECOND, Some(SECOND)));
     assert_eq!(tasks[1].ttl_left, None);
     world.run_for(2 * SECOND);
@@ -128,7 +128,7 @@ fn a_renewed_task_runs_on_and_one_renewed_without_a_ttl_for_ever() {
         world.run_for(9 * SECOND);
     }
     assert_eq!((world.running(), world.ends().len()), (vec!["a".to_owned()], 0));
-    assert_eq!(world.machine.status().vitals.tasks[0].age, 45 * SECOND, "it began once");
+    assert_eq!(world.machine.status(world.now).vitals.tasks[0].age, 45 * SECOND, "it began once");
     world.task("a", None);
     world.run_for(limits::TASK_TTL_MAX + SECOND);
     assert_eq!(world.running(), ["a"]);
@@ -153,7 +153,7 @@ fn a_list_replaces_what_ran_and_keeps_when_it_began() {
     let tasks = vec![task("c"), task("b"), task("c")];
     world.report(Report::TaskList { tasks, current_task: Some("thinking".into()) });
     world.run_for(SECOND);
-    let status = world.machine.status().vitals;
+    let status = world.machine.status(world.now).vitals;
     let ages: Vec<_> = status.tasks.iter().map(|task| (task.id.as_str(), task.age)).collect();
     assert_eq!(ages, [("c", SECOND), ("b", 4 * SECOND)]);
     assert_eq!(world.last_beat().current_task, "thinking");
@@ -169,10 +169,10 @@ fn outcomes_count_as_often_as_they_say() {
     let mut world = World::new();
     world.report(Report::Wedged { reason: "stuck".into() });
     world.report(Report::Outcomes { count: 0, error: None });
-    assert_eq!(world.machine.status().vitals.wedge.as_deref(), Some("stuck"));
+    assert_eq!(world.machine.status(world.now).vitals.wedge.as_deref(), Some("stuck"));
     world.report(Report::Outcomes { count: 3, error: None });
     world.report(Report::Outcomes { count: 1, error: Some("it broke".into()) });
-    let vitals = world.machine.status().vitals;
+    let vitals = world.machine.status(world.now).vitals;
     assert_eq!((vitals.requests, vitals.errors, vitals.wedge), (4, 1, None));
     world.run_for(2 * SECOND);
     assert!((world.last_beat().error_rate - 0.25).abs() < 1e-9);
@@ -197,7 +197,7 @@ fn a_wanted_beat_does_not_wait_for_the_backoff() {
     world.run_for(5 * SECOND);
     world.platform_is_up = false;
     world.run_for(600 * SECOND);
-    let beat = world.machine.status().beat;
+    let beat = world.machine.status(world.now).beat;
     assert_eq!(beat.next_due_why, DueWhy::Backoff);
     assert!(beat.lane.failures_in_a_row > 5);
     let outage = beat.lane.outage.expect("it fails");
@@ -205,20 +205,20 @@ fn a_wanted_beat_does_not_wait_for_the_backoff() {
     assert!(outage.since > 500 * SECOND);
     world.platform_is_up = true;
     world.report(Report::BeatNow);
-    let waits = world.machine.status().beat;
+    let waits = world.machine.status(world.now).beat;
     assert!(waits.lane.outage.is_none() || waits.next_due_why == DueWhy::Asked);
     world.run_for(SECOND);
-    let beat = world.machine.status().beat;
+    let beat = world.machine.status(world.now).beat;
     assert_eq!((beat.lane.outage, beat.next_due_why), (None, DueWhy::Interval));
 }
 
 #[test]
 fn a_status_says_when_the_next_beat_is_due_and_why() {
     let mut world = World::new();
-    let beat = world.machine.status().beat;
+    let beat = world.machine.status(world.now).beat;
     assert_eq!((beat.next_due_why, beat.lateness), (DueWhy::Start, None));
     world.run_for(40 * SECOND);
-    let status = world.machine.status();
+    let status = world.machine.status(world.now);
     assert_eq!(status.phase, Phase::Running);
     assert_eq!(status.beat.next_due_why, DueWhy::Interval);
     assert_eq!(status.beat.lateness, Some(Duration::ZERO));
@@ -230,13 +230,13 @@ fn a_status_says_when_the_next_beat_is_due_and_why() {
     world.now = at.plus(next + SECOND / 2);
     world.machine.handle(self::at(world.now), Event::Tick);
     world.pump();
-    assert_eq!(world.machine.status().beat.lateness, Some(SECOND / 2));
+    assert_eq!(world.machine.status(world.now).beat.lateness, Some(SECOND / 2));
     world.task("a", None);
-    let beat = world.machine.status().beat;
+    let beat = world.machine.status(world.now).beat;
     assert_eq!(beat.next_due_why, DueWhy::Change);
     world.machine.handle(self::at(world.now), Event::Stop);
     world.pump();
-    assert_eq!(world.machine.status().phase, Phase::Stopped);
+    assert_eq!(world.machine.status(world.now).phase, Phase::Stopped);
 }
 
 #[test]

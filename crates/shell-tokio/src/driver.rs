@@ -140,11 +140,10 @@ impl Driver {
     }
 
     /// How things stand now, and not at the last event.
-    fn status(&mut self, index: usize) -> Option<Answer> {
-        self.feed(index, Event::Tick);
-        let machine = self.machines.get(index)?;
-        let (status, token) = (machine.heartbeat.status(), machine.context.token.status());
-        Some(Answer { now: self.clock.now(), status, token })
+    fn status(&self, index: usize) -> Option<Answer> {
+        let (machine, now) = (self.machines.get(index)?, self.clock.now());
+        let status = machine.heartbeat.status(now.monotonic);
+        Some(Answer { now, status, token: machine.context.token.status() })
     }
 
     /// An effect came to its end.

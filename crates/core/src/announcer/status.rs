@@ -20,8 +20,7 @@ impl Announcer {
         is_sending || self.unanswered.iter().any(|unanswered| unanswered.message.id == id)
     }
 
-    pub(crate) fn status(&self, config: &ValidConfig, fx: &Effects) -> WakeStatus {
-        let now = fx.at();
+    pub(crate) fn status(&self, config: &ValidConfig, fx: &Effects, now: Instant) -> WakeStatus {
         let last = self.last_accepted.as_ref();
         let in_last_hour = |sent: &&Instant| sent.plus(HOUR) > now;
         WakeStatus {

@@ -56,10 +56,11 @@ impl Heartbeat {
         }
     }
 
-    /// All that is known at `now` of what is going on, for a person.
+    /// All that is known of what is going on, for a person. Ages and waits
+    /// are those at `now`, which changes nothing.
     #[must_use]
-    pub fn status(&self) -> AgentStatus {
-        let (fx, store) = (&self.fx, &self.store);
+    pub fn status(&self, now: Instant) -> AgentStatus {
+        let (fx, store, now) = (&self.fx, &self.store, now.max(self.fx.at()));
         let memory = &store.memory;
         let announcing = self.announcer.announcing();
         let unanswered: BTreeSet<&ResultKey> = self.announcer.unanswered().collect();
@@ -67,8 +68,8 @@ impl Heartbeat {
         let stored = memory.untold().map(|(key, _)| key).filter(|key| !in_message(key));
         AgentStatus {
             phase: self.phase,
-            beat: self.alive.status(fx),
-            polls: self.delegations.status(fx),
+            beat: self.alive.status(fx, now),
+            polls: self.delegations.status(fx, now),
             pipeline: PipelineStatus {
                 discovered: StageStatus::of(store.discovered_ids()),
                 stored: StageStatus::of(stored.map(id)),
@@ -78,11 +79,11 @@ impl Heartbeat {
                 awaited: memory.awaited_len(),
                 held: store.held().map(Into::into),
                 store_open: store.is_open(),
-                outage: store.outage(fx),
+                outage: store.outage(now),
             },
-            wake: self.announcer.status(&self.config, fx),
-            registration: self.registration.outage(fx),
-            vitals: self.vitals.status(fx.at()),
+            wake: self.announcer.status(&self.config, fx, now),
+            registration: self.registration.outage(now),
+            vitals: self.vitals.status(now),
         }
     }
 
