@@ -7,6 +7,7 @@
 //! asked and heard. Each state is gone on from once, in every way.
 
 mod driver;
+mod lease;
 mod trail;
 mod world;
 
@@ -17,6 +18,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use everbeat_core::Outcome;
 use everbeat_store::{DiskErrorKind, Paths, Store};
 
 use crate::disk::{Call, CallKind, NameLoss, Saved, Tear, Thing, Verdict, VirtualDisk};
@@ -64,6 +66,9 @@ pub struct Scenario {
     pub compacts: bool,
     /// The driver notes what the reader is known to have.
     pub notes_taken: bool,
+    /// How often what lies there may be taken under a lease, and either
+    /// acknowledged or lost by its holder.
+    pub leases: u8,
 }
 
 /// What an exploration saw.
@@ -223,6 +228,12 @@ struct Run {
     ended: Ended,
 }
 
+/// What a command was answered by.
+enum Answer {
+    OfStore(Box<Outcome>),
+    OfLease(lease::Answer),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ended {
     Returned,
@@ -234,10 +245,22 @@ enum Ended {
 }
 
 impl Search {
-    /// Every way in which the node's next command may go.
+    /// Every command that may come next, in every way.
     fn run_all(&mut self, node: &Node, nodes: &mut Vec<Node>) -> Result<(), Box<Violation>> {
-        let op = node.world.next(&self.scenario);
-        let knowledge = digest(&(format!("{:?}", node.store), &op));
+        for op in node.world.ops(&self.scenario) {
+            self.run_op(node, &op, nodes)?;
+        }
+        Ok(())
+    }
+
+    /// Every way in which one command may go.
+    fn run_op(
+        &mut self,
+        node: &Node,
+        op: &Op,
+        nodes: &mut Vec<Node>,
+    ) -> Result<(), Box<Violation>> {
+        let knowledge = digest(&(format!("{:?}", node.store), op));
         let mut trail = Trail::default();
         loop {
             self.report.runs += 1;
@@ -257,26 +280,49 @@ impl Search {
             let hooked = Rc::clone(&run);
             let hook = move |disk: &VirtualDisk, call: &Call| hooked.borrow_mut().at(disk, call);
             self.disk.set_hook(Some(Box::new(hook)));
-            let action = node.world.driver.action(&op, &self.scenario);
-            if op == Op::Open {
+            if let Op::Lease(step) = op {
+                run.borrow_mut().world.leases.begin(*step);
+            }
+            if *op == Op::Open {
                 run.borrow_mut().world.is_wiped = false;
             }
-            let outcome = store.carry_out(action);
+            let answer = self.carry_out(&mut store, op, node);
             self.disk.set_hook(None);
             let Ok(run) = Rc::try_unwrap(run) else { unreachable!("the hook is gone") };
             let mut run = run.into_inner();
             trail = std::mem::take(&mut run.trail);
             if run.ended == Ended::Returned {
-                let told = run.world.driver.landed(&op, outcome, &self.scenario);
+                let told = match answer {
+                    Answer::OfStore(outcome) => {
+                        run.world.driver.landed(op, *outcome, &self.scenario)
+                    }
+                    Answer::OfLease(answer) => run.world.lease_landed(answer, &self.disk),
+                };
                 run.lines.push(format!("told: {told:?}"));
                 run.judge(&told);
             }
             if run.ended == Ended::Died {
-                run.world.driver = driver::Driver::default();
+                run.world.process_died(&self.disk);
             }
             self.go_on(node, run, store, nodes)?;
             if !trail.rewind() {
                 return Ok(());
+            }
+        }
+    }
+
+    fn carry_out(&self, store: &mut Store<VirtualDisk>, op: &Op, node: &Node) -> Answer {
+        match op {
+            Op::Lease(step) => Answer::OfLease(lease::carry_out(store, *step)),
+            Op::Open
+            | Op::Store(_)
+            | Op::Place
+            | Op::Taken(_)
+            | Op::Compact
+            | Op::Probe
+            | Op::Done => {
+                let action = node.world.driver.action(op, &self.scenario);
+                Answer::OfStore(Box::new(store.carry_out(action)))
             }
         }
     }
@@ -309,6 +355,11 @@ impl Search {
         if world.next(&self.scenario) == Op::Done {
             self.report.ends += 1;
             world.check_end(&self.disk, &self.scenario).map_err(violation)?;
+            if !world.ops(&self.scenario).is_empty() {
+                let (world, store) = (world.clone(), store.clone());
+                let (saved, history) = (self.disk.save(), Rc::clone(&history));
+                nodes.push(Node { saved, world, store, history });
+            }
             if world.left.kills == 0 {
                 return Ok(());
             }

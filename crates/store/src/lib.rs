@@ -13,6 +13,7 @@
 mod disk;
 mod files;
 mod journal;
+pub mod lease;
 mod lock;
 mod marker;
 mod opening;
@@ -31,6 +32,7 @@ pub mod store_batch;
 mod testing;
 
 pub use disk::{Access, Disk, DiskError, DiskErrorKind, FileId, FileKind, Metadata};
+pub use lease::{Lease, LeaseDesk, Leased, Taken};
 pub use paths::Paths;
 #[cfg(feature = "std-disk")]
 pub use real_disk::RealDisk;

@@ -57,6 +57,11 @@ impl Paths {
         self.folder().join(format!(".everbeat-{}.marker", self.safe_id()))
     }
 
+    /// `L`: what was taken under a lease.
+    pub(crate) fn leased(&self) -> PathBuf {
+        self.folder().join(format!(".everbeat-{}.leased", self.safe_id()))
+    }
+
     pub(crate) fn private(&self, which: Private) -> PathBuf {
         let prefix = self.private_prefix();
         let name = match which {

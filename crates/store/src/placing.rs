@@ -26,6 +26,7 @@ use crate::files::{
     At, CopyError, Renamed, SYNC, copy, cut, odd, open_own, remove_if_there, rename_into_gap,
     sync_folder, write_all,
 };
+use crate::lease;
 use crate::marker;
 use crate::paths::{Paths, Private};
 use crate::planted::{self, Fault};
@@ -86,10 +87,10 @@ impl<'a, D: Disk> Placing<'a, D> {
             (None, Some(_)) => self.finish(),
             (Some(own), _) if own.length < self.length => Ok(self.damaged(own.length)),
             (Some(_), Some(aside)) if aside.owned_by_me => self.merge_aside(),
-            (Some(own), aside) => {
-                if own.length > self.length {
-                    self.cut_back(&mut self.open_private()?)?;
-                }
+            (Some(_), aside) => {
+                // However long it is: a cut that a crash interrupted may have
+                // been done and not synced, and would come undone.
+                self.cut_back(&mut self.open_private()?)?;
                 // Where it can be moved at all, it was moved here from `P`.
                 if aside.is_some() {
                     self.put_back()?;
@@ -106,15 +107,17 @@ impl<'a, D: Disk> Placing<'a, D> {
             self.disk.rename(&self.private, self.results()).at("rename", &self.private)?;
             return Ok(Placement::Placed { merged: false });
         }
+        lease::settle(self.disk, self.paths)?;
         for _ in 0..ATTEMPTS_MAX {
             match rename_into_gap(self.disk, &self.private, self.results())
                 .at("rename", &self.private)?
             {
                 Renamed::Done => {
+                    let merged = lease::holds_results(self.disk, self.paths)?;
                     // Nothing stood there: the reader took it, or somebody
                     // emptied the folder since the marker was last seen.
                     marker::check(self.disk, self.paths)?;
-                    return Ok(Placement::Placed { merged: false });
+                    return Ok(Placement::Placed { merged });
                 }
                 Renamed::Gone => return Err(self.private_gone()),
                 Renamed::Occupied => {}

@@ -7,10 +7,11 @@ use everbeat_core::{Action, FileFailure, Outcome};
 use crate::disk::Disk;
 use crate::files::{At, SYNC, odd};
 use crate::journal::Journal;
+use crate::lease::Taken;
 use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::placing::Placing;
-use crate::{marker, opening, store_batch};
+use crate::{lease, marker, opening, store_batch};
 
 /// The files of one agent. Of them it remembers nothing that it could not read again
 /// from the disk: after any failure it must be opened anew.
@@ -43,6 +44,35 @@ impl<D: Disk> Store<D> {
             self.is_suspect |= failure.operation == SYNC;
             Outcome::FileFailed(failure)
         })
+    }
+
+    /// Takes the results file for a holder of a lease, or what was taken and
+    /// not acknowledged: [`Store::acknowledge`] comes last. `None` where
+    /// nothing waits. Who holds it is [`LeaseDesk`](crate::LeaseDesk)'s matter.
+    ///
+    /// # Errors
+    /// If the store was never opened, a call fails, or what stands there is
+    /// no regular file of this user.
+    pub fn take(&self) -> Result<Option<Taken>, FileFailure> {
+        self.locked()?;
+        lease::take(&self.disk, &self.paths)
+    }
+
+    /// Forgets what was taken; false if nothing was.
+    ///
+    /// # Errors
+    /// If the store was never opened, or a call fails: whether it is forgotten
+    /// is unknown then.
+    pub fn acknowledge(&self) -> Result<bool, FileFailure> {
+        self.locked()?;
+        lease::acknowledge(&self.disk, &self.paths)
+    }
+
+    /// Taking is for the process that holds the lock, whatever became of the
+    /// journal.
+    fn locked(&self) -> Result<(), FileFailure> {
+        let reason = "the store is not open";
+        self.lock.as_ref().map(|_| ()).ok_or_else(|| odd("use", &self.paths.state_dir, reason))
     }
 
     fn try_to(&mut self, action: Action) -> Result<Outcome, FileFailure> {
@@ -108,7 +138,8 @@ impl<D: Disk> Store<D> {
     /// A missing results file was taken only if nobody emptied the folder.
     fn probe(&self) -> Result<Outcome, FileFailure> {
         let path = &self.paths.results_file;
-        let present = self.disk.metadata(path).at("look at", path)?.is_some();
+        let present = self.disk.metadata(path).at("look at", path)?.is_some()
+            || lease::holds_results(&self.disk, &self.paths)?;
         if !present {
             marker::check(&self.disk, &self.paths)?;
         }

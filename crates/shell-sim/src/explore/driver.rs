@@ -8,6 +8,7 @@ use everbeat_core::{
 };
 
 use super::Scenario;
+use super::lease::Step;
 
 /// What the driver wants done next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +19,7 @@ pub(super) enum Op {
     Taken(u64),
     Compact,
     Probe,
+    Lease(Step),
     Done,
 }
 
@@ -64,6 +66,10 @@ impl Driver {
         }
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// The scenario's batches that are durable as far as the driver was told.
     pub(super) fn known(&self) -> BTreeSet<usize> {
         self.known.keys().copied().collect()
@@ -71,7 +77,7 @@ impl Driver {
 
     pub(super) fn action(&self, op: &Op, scenario: &Scenario) -> Action {
         match op {
-            Op::Open | Op::Done => Action::OpenStore,
+            Op::Open | Op::Done | Op::Lease(_) => Action::OpenStore,
             Op::Store(index) => {
                 let lines = scenario.batches.get(*index).cloned().unwrap_or_default();
                 let results = lines.iter().map(|line| result(*index, line)).collect();

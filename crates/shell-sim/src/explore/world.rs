@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use everbeat_store::DiskErrorKind;
 
-use super::driver::{Driver, Op};
+use super::driver::{Driver, Op, Told};
+use super::lease::{self, Leases};
 use super::{RESULTS_FILE, Scenario};
 use crate::disk::{Call, CallKind, Reader, Thing, VirtualDisk, break_points};
 
@@ -13,6 +14,7 @@ use crate::disk::{Call, CallKind, Reader, Thing, VirtualDisk, break_points};
 pub(super) struct World {
     pub(super) reader: Reader,
     pub(super) driver: Driver,
+    pub(super) leases: Leases,
     pub(super) left: Budgets,
     /// The batches that were ever reported as durable.
     pub(super) reported: BTreeSet<usize>,
@@ -57,6 +59,7 @@ impl World {
         Self {
             reader: Reader::new(RESULTS_FILE.as_ref()),
             driver: Driver::default(),
+            leases: Leases::new(scenario.leases),
             left: Budgets {
                 kills: scenario.kills,
                 reader_steps: scenario.reader_steps,
@@ -161,12 +164,34 @@ impl World {
     pub(super) fn note_power_loss(&mut self, disk: &VirtualDisk, scenario: &Scenario) {
         self.left.power_losses -= 1;
         self.reader.die(disk);
-        let consumed = disk.moved_unsynced(super::CONSUMED_FILE.as_ref());
-        self.may_double.extend(lines(&consumed).map(<[u8]>::to_vec));
+        for moved in [super::CONSUMED_FILE, lease::FILE] {
+            let moved = disk.moved_unsynced(moved.as_ref());
+            self.may_double.extend(lines(&moved).map(<[u8]>::to_vec));
+        }
         for (index, batch) in scenario.batches.iter().enumerate() {
             if !self.reported.contains(&index) {
                 self.may_double.extend(batch.iter().map(|line| line.clone().into_bytes()));
             }
+        }
+    }
+
+    /// The agent's process is gone.
+    pub(super) fn process_died(&mut self, disk: &VirtualDisk) {
+        self.driver = Driver::default();
+        let unconfirmed = self.leases.interrupted(disk);
+        self.note_unconfirmed(&unconfirmed);
+    }
+
+    /// A command for the holder of a lease has ended.
+    pub(super) fn lease_landed(&mut self, answer: lease::Answer, disk: &VirtualDisk) -> Told {
+        let (told, unconfirmed) = self.leases.landed(answer, disk);
+        self.note_unconfirmed(&unconfirmed);
+        told
+    }
+
+    fn note_unconfirmed(&mut self, acknowledged: &[u8]) {
+        if self.left.power_losses > 0 {
+            self.may_double.extend(lines(acknowledged).map(<[u8]>::to_vec));
         }
     }
 
@@ -226,7 +251,20 @@ impl World {
         for line in lines(&taken).chain(lines(&standing)) {
             *counts.entry(line.to_vec()).or_insert(0) += 1;
         }
+        for line in self.leases.lines(disk) {
+            *counts.entry(line).or_insert(0) += 1;
+        }
         counts
+    }
+
+    /// Every command that may come next.
+    pub(super) fn ops(&self, scenario: &Scenario) -> Vec<Op> {
+        let mut ops = vec![self.next(scenario)];
+        if self.driver.is_open() {
+            ops.extend(self.leases.steps().map(Op::Lease));
+        }
+        ops.retain(|op| *op != Op::Done);
+        ops
     }
 
     /// What the driver wants next; an emptied folder shows at the latest when

@@ -101,6 +101,26 @@ pub const fn by_hand(fault: Fault) -> Option<ByHand> {
             reader_steps: UNLIMITED,
             ..Scenario::of_results(2)
         }),
+        Fault::NoFolderSyncBeforeHandOut => ByHand::Search(|| Scenario {
+            faults: 1,
+            leases: 1,
+            power_loss: Some(NameLoss::Subset),
+            ..Scenario::of_results(2)
+        }),
+        Fault::NoFolderSyncAfterAcknowledge => ByHand::Search(|| Scenario {
+            leases: 1,
+            power_loss: Some(NameLoss::Prefix),
+            ..Scenario::of_results(1)
+        }),
+        Fault::ForgottenWhenTaken => {
+            ByHand::Search(|| Scenario { leases: 2, ..Scenario::of_results(1) })
+        }
+        Fault::LeasedCountsAsTaken => ByHand::Search(|| Scenario {
+            wipes: 1,
+            notes_taken: true,
+            leases: 1,
+            ..Scenario::of_results(1)
+        }),
         Fault::ForeignDelivered
         | Fault::PreviewInMessage
         | Fault::WordsUncut
@@ -129,11 +149,7 @@ pub const fn by_hand(fault: Fault) -> Option<ByHand> {
         | Fault::AnyAnswerCounts
         | Fault::MarkedBeforeStored
         | Fault::StopWaits
-        | Fault::MissedBeatsSent
-        | Fault::NoFolderSyncBeforeHandOut
-        | Fault::NoFolderSyncAfterAcknowledge
-        | Fault::ForgottenWhenTaken
-        | Fault::LeasedCountsAsTaken => return None,
+        | Fault::MissedBeatsSent => return None,
     })
 }
 
