@@ -5,6 +5,7 @@
 //! deadline that is far beyond what a healthy run needs.
 
 mod agent;
+mod asking;
 pub mod conformance;
 mod control;
 mod fake;
@@ -21,6 +22,7 @@ mod shell;
 pub mod wait;
 
 pub use agent::Agent;
+pub use asking::{Live, ask, asks, output, told};
 pub use control::Control;
 pub use fake::{Fake, Seen};
 pub use files::{TempDir, Tmpfs, is_root, mode_of};

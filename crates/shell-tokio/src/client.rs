@@ -80,6 +80,15 @@ impl Client {
         Outcome::Response(Response { status, retry_after_s, body: Body(body), complete })
     }
 
+    /// When the other side says that it is; `None` without an answer that has
+    /// a `Date`. Sent without a token.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn date(&self, url: &str) -> Option<std::time::SystemTime> {
+        let client = self.current.lock().unwrap_or_else(PoisonError::into_inner).client.clone();
+        let answer = client.get(url).send().await.ok()?;
+        httpdate::parse_http_date(answer.headers().get(DATE)?.to_str().ok()?).ok()
+    }
+
     fn prepare(&self, request: HttpRequest, token: Option<Secret>) -> reqwest::RequestBuilder {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,

@@ -16,18 +16,20 @@ use crate::AgentConfig;
 use crate::client::Client;
 use crate::settings::Settings;
 
+/// What the platform is asked: for this workspace, and for its delegations.
+pub(crate) const PROBES: [&str; 2] = ["platform", "delegations"];
 /// How long the platform may take for one answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
+pub(crate) enum Status {
     Ok,
     Warning,
     Error,
 }
 
 impl Status {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Warning => "warning",
@@ -36,13 +38,13 @@ impl Status {
     }
 }
 
-struct Finding {
-    check: &'static str,
-    status: Status,
-    detail: String,
+pub(crate) struct Finding {
+    pub(crate) check: &'static str,
+    pub(crate) status: Status,
+    pub(crate) detail: String,
 }
 
-fn finding(check: &'static str, status: Status, detail: impl Into<String>) -> Finding {
+pub(crate) fn finding(check: &'static str, status: Status, detail: impl Into<String>) -> Finding {
     Finding { check, status, detail: detail.into() }
 }
 
@@ -65,19 +67,12 @@ pub(crate) fn check(
     let mut findings = vec![finding("configuration", Status::Ok, "every value is allowed")];
     let warning = |text: &String| finding("configuration", Status::Warning, text);
     findings.extend(settings.warnings.iter().map(warning));
-    if !config.configs_dir.is_dir() {
-        let detail = format!("{} does not exist yet", config.configs_dir.display());
-        findings.push(finding("configs folder", Status::Warning, detail));
-    }
+    findings.extend(check_configs_dir(config));
     let (token, token_finding) = check_token(config);
     findings.push(token_finding);
     findings.push(check_state_dir(&config.state_dir));
     findings.push(check_results(&config.results_file));
-    if !config.core.can_register() {
-        let detail = "agent_url and agent_card are not both set: if the platform forgets this \
-                      workspace, it cannot register again";
-        findings.push(finding("registration", Status::Warning, detail));
-    }
+    findings.extend(check_registration(config));
     if mode == CheckMode::Online {
         match ask(config, token, signals) {
             Ok(found) => findings.extend(found),
@@ -107,7 +102,20 @@ fn report(findings: &[Finding], as_json: bool) {
     print(&text);
 }
 
-fn check_token(config: &AgentConfig) -> (Option<Secret>, Finding) {
+pub(crate) fn check_configs_dir(config: &AgentConfig) -> Option<Finding> {
+    let detail = || format!("{} does not exist yet", config.configs_dir.display());
+    let is_missing = !config.configs_dir.is_dir();
+    is_missing.then(|| finding("configs folder", Status::Warning, detail()))
+}
+
+pub(crate) fn check_registration(config: &AgentConfig) -> Option<Finding> {
+    let detail = "agent_url and agent_card are not both set: if the platform forgets this \
+                  workspace, it cannot register again";
+    let can = config.core.can_register();
+    (!can).then(|| finding("registration", Status::Warning, detail))
+}
+
+pub(crate) fn check_token(config: &AgentConfig) -> (Option<Secret>, Finding) {
     let file = config.token_file();
     let shown = file.display();
     let file_first = config.configs_dir == Path::new("/configs");
@@ -131,7 +139,7 @@ fn check_token(config: &AgentConfig) -> (Option<Secret>, Finding) {
     }
 }
 
-fn check_state_dir(folder: &Path) -> Finding {
+pub(crate) fn check_state_dir(folder: &Path) -> Finding {
     let check = "state folder";
     let shown = folder.display();
     // What is missing would be made in the next folder that exists.
@@ -151,7 +159,7 @@ fn check_state_dir(folder: &Path) -> Finding {
     }
 }
 
-fn check_results(file: &Path) -> Finding {
+pub(crate) fn check_results(file: &Path) -> Finding {
     let check = "results file";
     let shown = file.display();
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -208,23 +216,36 @@ fn ask(
 }
 
 async fn probe(client: &Client, config: &AgentConfig, token: Option<Secret>) -> Vec<Finding> {
-    let own = Action::FetchWorkspace { workspace_id: config.core.workspace_id.clone() };
     let mut findings = Vec::new();
-    let checks = [("platform", own), ("delegations", Action::FetchDelegations)];
-    for (check, action) in checks {
-        let Some(request) = lower(&config.core, &action) else { continue };
-        let url = request.url();
-        let sent = tokio::time::timeout(ANSWER_WITHIN, client.send(request, token.clone())).await;
-        let (status, detail) = match sent {
-            Ok(Outcome::Response(response)) => describe(check, &response),
-            Ok(Outcome::TransportFailed(failure)) => {
-                (Status::Error, format!("no answer: {}", failure.detail))
-            }
-            Ok(_) | Err(_) => (Status::Error, "no answer within 10 s".into()),
-        };
-        findings.push(finding(check, status, format!("GET {url}: {detail}")));
+    for check in PROBES {
+        findings.extend(probe_one(client, config, token.clone(), check).await);
     }
     findings
+}
+
+/// One request that changes nothing; `check` is one of [`PROBES`].
+pub(crate) async fn probe_one(
+    client: &Client,
+    config: &AgentConfig,
+    token: Option<Secret>,
+    check: &'static str,
+) -> Option<Finding> {
+    let action = if check == "delegations" {
+        Action::FetchDelegations
+    } else {
+        Action::FetchWorkspace { workspace_id: config.core.workspace_id.clone() }
+    };
+    let request = lower(&config.core, &action)?;
+    let url = request.url();
+    let sent = tokio::time::timeout(ANSWER_WITHIN, client.send(request, token)).await;
+    let (status, detail) = match sent {
+        Ok(Outcome::Response(response)) => describe(check, &response),
+        Ok(Outcome::TransportFailed(failure)) => {
+            (Status::Error, format!("no answer: {}", failure.detail))
+        }
+        Ok(_) | Err(_) => (Status::Error, "no answer within 10 s".into()),
+    };
+    Some(finding(check, status, format!("GET {url}: {detail}")))
 }
 
 fn describe(check: &str, response: &Response) -> (Status, String) {

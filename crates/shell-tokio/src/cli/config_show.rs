@@ -4,11 +4,11 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use everbeat_store::{RealDisk, read_secret};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::SettingsArgs;
 use super::{Exit, print};
-use crate::settings::layers::{Effective, Origin};
+use crate::settings::layers::{Effective, Origin, Sources};
 use crate::settings::schema::SETTINGS;
 use crate::settings::{Settings, TOKEN_VARIABLE};
 
@@ -25,6 +25,39 @@ struct Row {
 pub(crate) fn show(args: &SettingsArgs, as_json: bool) -> Exit {
     let sources = args.sources();
     let effective = Effective::read(&sources);
+    print(&if as_json {
+        format!("{:#}\n", shown(&sources, &effective))
+    } else {
+        to_text(&rows(&sources, &effective))
+    });
+    for warning in &effective.warnings {
+        eprintln!("everbeat: {warning}");
+    }
+    match Settings::read(&sources) {
+        Ok(_) => Exit::Done,
+        Err(problems) => {
+            for problem in problems {
+                eprintln!("everbeat: {problem}");
+            }
+            Exit::Usage
+        }
+    }
+}
+
+/// The same as JSON.
+pub(crate) fn shown(sources: &Sources, effective: &Effective) -> Value {
+    let settings: serde_json::Map<_, _> = rows(sources, effective)
+        .into_iter()
+        .map(|row| {
+            let shown = json!({"value": row.value, "layer": row.layer, "origin": row.origin});
+            (row.key.to_owned(), shown)
+        })
+        .collect();
+    let config = effective.config.as_ref().map(|path| path.display().to_string());
+    json!({"schema_version": 1, "config": config, "settings": settings})
+}
+
+fn rows(sources: &Sources, effective: &Effective) -> Vec<Row> {
     let mut rows: Vec<_> = SETTINGS
         .iter()
         .map(|setting| match effective.get(setting.key) {
@@ -46,19 +79,7 @@ pub(crate) fn show(args: &SettingsArgs, as_json: bool) -> Exit {
         sources.environment.get(TOKEN_VARIABLE).is_some_and(|value| !value.is_empty());
     let configs_dir = PathBuf::from(effective.text("configs_dir").unwrap_or_default());
     rows.push(token_row(&configs_dir, from_environment));
-    print(&if as_json { to_json(&rows, &effective) } else { to_text(&rows) });
-    for warning in &effective.warnings {
-        eprintln!("everbeat: {warning}");
-    }
-    match Settings::read(&sources) {
-        Ok(_) => Exit::Done,
-        Err(problems) => {
-            for problem in problems {
-                eprintln!("everbeat: {problem}");
-            }
-            Exit::Usage
-        }
-    }
+    rows
 }
 
 /// An address with a password is refused, but it is shown before that.
@@ -110,19 +131,6 @@ fn to_text(rows: &[Row]) -> String {
         let _ = writeln!(text, "{key:keys$}  {value:values$}  {origin}");
     }
     text
-}
-
-fn to_json(rows: &[Row], effective: &Effective) -> String {
-    let settings: serde_json::Map<_, _> = rows
-        .iter()
-        .map(|row| {
-            let shown = json!({"value": row.value, "layer": row.layer, "origin": row.origin});
-            (row.key.to_owned(), shown)
-        })
-        .collect();
-    let config = effective.config.as_ref().map(|path| path.display().to_string());
-    let all = json!({"schema_version": 1, "config": config, "settings": settings});
-    format!("{all:#}\n")
 }
 
 #[cfg(test)]

@@ -1,13 +1,25 @@
 //! The command line of `everbeat`.
 
 mod args;
+mod ask;
 mod check;
 mod config_show;
 mod demo;
+mod doctor;
+mod follow;
+mod health;
 mod logging;
+mod manual;
+mod pipe;
 mod platform;
+mod reload;
+mod reports;
+mod results;
 mod run;
 mod signals;
+mod status;
+mod task_run;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -27,6 +39,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Another process works in the same state folder.
     Running = 3,
+    /// No agent answers at the control socket.
+    NoAgent = 4,
 }
 
 impl From<Exit> for ExitCode {
@@ -37,10 +51,11 @@ impl From<Exit> for ExitCode {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  stopped as asked, or nothing wrong
-  1  anything else, a second signal included
+  0  done, stopped as asked, or nothing wrong
+  1  failed, unhealthy, refused by the agent; a second signal included
   2  wrong usage or configuration
-  3  another process works in the same state folder";
+  3  another process works in the same state folder
+  4  no agent answers at the control socket";
 
 /// Keeps an agent's workspace alive on its platform, and brings the results of
 /// its delegations home: each exactly once.
@@ -65,6 +80,39 @@ enum Command {
     /// Shows it all at work: an agent, a platform, trouble, and a table of what
     /// was promised and counted
     Demo(demo::DemoArgs),
+    /// Says on one screen whether a running agent is well, what waits, what is
+    /// wrong and what to do
+    Status(status::StatusArgs),
+    /// Says whether a running agent is healthy, within 2 s, for a container's
+    /// health check
+    Health(health::HealthArgs),
+    /// Finds out what is wrong: network, clock, token, disk, socket; with or
+    /// without a running agent
+    Doctor(doctor::DoctorArgs),
+    /// Shows what happens to a running agent
+    Events(follow::EventsArgs),
+    /// Shows the log of a running agent, at any level
+    Logs(follow::LogsArgs),
+    /// Changes how much a running agent logs, for a while
+    LogLevel(reload::LogLevelArgs),
+    /// Makes a running agent read its configuration anew: all or nothing
+    Reload(reload::ReloadArgs),
+    /// Takes results from a running agent
+    Results(results::ResultsArgs),
+    /// Reports a task that begins or ends
+    Task(reports::TaskArgs),
+    /// Reports that the agent is stuck, or works again
+    Wedge(reports::WedgeArgs),
+    /// Reports that something went well, or failed
+    Outcome(reports::OutcomeArgs),
+    /// Reports that a delegation's result is awaited
+    Await(reports::AwaitArgs),
+    /// Makes a beat due now
+    Beat(reports::BeatArgs),
+    /// Prints what completes the commands in a shell
+    Completions(manual::CompletionsArgs),
+    /// Prints the manual's pages
+    Man(manual::ManArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -105,6 +153,21 @@ pub fn main() -> ExitCode {
         }
         Command::Platform(args) => platform::run(&args, signals),
         Command::Demo(args) => demo::run(&args, signals),
+        Command::Status(args) => status::status(&args, signals),
+        Command::Health(args) => health::health(&args, signals),
+        Command::Doctor(args) => doctor::doctor(&args, signals),
+        Command::Events(args) => follow::events(&args, signals),
+        Command::Logs(args) => follow::logs(&args, signals),
+        Command::LogLevel(args) => reload::log_level(&args, signals),
+        Command::Reload(args) => reload::reload(&args, signals),
+        Command::Results(args) => results::results(&args, signals),
+        Command::Task(args) => return reports::task(&args, signals),
+        Command::Wedge(args) => reports::wedge(&args, signals),
+        Command::Outcome(args) => reports::outcome(&args, signals),
+        Command::Await(args) => reports::awaiting(&args, signals),
+        Command::Beat(args) => reports::beat(&args, signals),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     }
     .into()
 }
@@ -124,4 +187,10 @@ pub(crate) fn print(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// To standard error, as a line; a reader that has left is no failure.
+pub(crate) fn talk(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -6,6 +6,7 @@
 //! for it.
 
 mod answers;
+pub(crate) mod client;
 mod fields;
 mod guard;
 mod listener;

@@ -1,0 +1,309 @@
+//! `everbeat events` and `everbeat logs`: what the agent tells of itself, live
+//! and from its ring of the newest.
+
+mod line;
+
+use std::io::ErrorKind::BrokenPipe;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use super::ask::{ControlArgs, complain};
+use super::pipe::{Reader, reader};
+use super::signals::Signals;
+use super::status;
+use super::terminal::{ColorArgs, Look};
+use super::{Exit, runtime, talk};
+use crate::control::client::sse::Event;
+use crate::control::client::{ControlClient, ControlError};
+
+/// Between two tries to find an agent that went away.
+const AGAIN_EVERY: Duration = Duration::from_secs(1);
+/// What the ring holds comes at once: after this there is no more of it.
+const RING_SILENCE: Duration = Duration::from_millis(500);
+/// How often it is looked whether anybody still reads.
+const READER_EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Goes on with what comes, until SIGINT; an agent that ends is waited for
+    #[arg(short, long)]
+    follow: bool,
+    /// Only these: notice, beat, poll, results, wake, task, child, lost
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
+    kinds: Vec<String>,
+    /// Only those after this id
+    #[arg(long, value_name = "ID")]
+    after: Option<u64>,
+    /// Begins with the newest N of those that the agent remembers
+    #[arg(long, value_name = "N", conflicts_with = "after")]
+    tail: Option<u64>,
+    /// One JSON object a line: {"id", "event", "data"}
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    color: ColorArgs,
+    #[command(flatten)]
+    control: ControlArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// Every line from now on, until SIGINT; an agent that ends is waited for.
+    /// Without it: the notices that the agent remembers
+    #[arg(short, long)]
+    follow: bool,
+    /// How much, whatever the agent's own log has
+    #[arg(long, value_enum, default_value = "info")]
+    level: Level,
+    /// One JSON object a line: {"id", "event", "data"}
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    color: ColorArgs,
+    #[command(flatten)]
+    control: ControlArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Level {
+    const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// As an event has it, in its `severity` or `level`.
+    fn of(event: &Event) -> Option<Self> {
+        let data: Value = serde_json::from_str(&event.data).ok()?;
+        let name = data.get("severity").or_else(|| data.get("level"))?.as_str()?;
+        Self::ALL.into_iter().find(|level| name.eq_ignore_ascii_case(level.name()))
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// What is wanted, by either command.
+struct Wanted {
+    follow: bool,
+    /// Empty for all.
+    kinds: Vec<String>,
+    /// Nothing that matters less; what says nothing of it is shown.
+    level: Option<Level>,
+    after: Option<u64>,
+    tail: Option<u64>,
+    json: bool,
+}
+
+pub(crate) fn events(args: &EventsArgs, signals: Signals) -> Exit {
+    let wanted = Wanted {
+        follow: args.follow,
+        kinds: args.kinds.clone(),
+        level: None,
+        after: args.after,
+        tail: args.tail,
+        json: args.json,
+    };
+    show(&args.control, &wanted, Look::of_stdout(args.color), signals)
+}
+
+pub(crate) fn logs(args: &LogsArgs, signals: Signals) -> Exit {
+    let wanted = Wanted {
+        follow: args.follow,
+        // Lines of the log are not remembered, notices are: the same words.
+        kinds: vec![if args.follow { "log".into() } else { "notice".into() }],
+        level: Some(args.level),
+        after: None,
+        tail: None,
+        json: args.json,
+    };
+    show(&args.control, &wanted, Look::of_stdout(args.color), signals)
+}
+
+/// SIGINT and a reader that left are a good end.
+fn show(control: &ControlArgs, wanted: &Wanted, look: Look, mut signals: Signals) -> Exit {
+    let client = match control.client() {
+        Ok(client) => client,
+        Err(problem) => {
+            talk(&format!("everbeat: {problem}"));
+            return Exit::Usage;
+        }
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            talk(&format!("everbeat: the runtime cannot be started: {error}"));
+            return Exit::Failed;
+        }
+    };
+    let show = Show { client: &client, wanted, look };
+    let exit = runtime.block_on(async {
+        tokio::select! {
+            ended = show.run() => match ended {
+                Ok(()) => Exit::Done,
+                Err(Ended::Output(error)) if error.kind() == BrokenPipe => Exit::Done,
+                Err(Ended::Output(error)) => {
+                    talk(&format!("everbeat: standard output: {error}"));
+                    Exit::Failed
+                }
+                Err(Ended::Agent(error)) => complain(&error),
+            },
+            () = gone() => Exit::Done,
+            () = signals.asked() => Exit::Done,
+        }
+    });
+    runtime.shutdown_background();
+    exit
+}
+
+async fn gone() {
+    while reader() == Reader::There {
+        tokio::time::sleep(READER_EVERY).await;
+    }
+}
+
+/// Why it did not go on.
+enum Ended {
+    Output(io::Error),
+    Agent(ControlError),
+}
+
+impl From<ControlError> for Ended {
+    fn from(error: ControlError) -> Self {
+        Self::Agent(error)
+    }
+}
+
+struct Show<'a> {
+    client: &'a ControlClient,
+    wanted: &'a Wanted,
+    look: Look,
+}
+
+impl Show<'_> {
+    async fn run(&self) -> Result<(), Ended> {
+        // The first one must be there: whoever mistypes a path shall hear it.
+        let status = status::get(self.client).await?;
+        let mut newest = newest_id(&status);
+        let mut began = status.get("started_at").cloned();
+        let mut last = match (self.wanted.after, self.wanted.tail) {
+            (Some(after), _) => after,
+            (None, Some(tail)) => newest.saturating_sub(tail),
+            (None, None) => 0,
+        };
+        loop {
+            let followed = self.follow(&mut last, newest).await;
+            match followed {
+                Ok(()) if !self.wanted.follow => return Ok(()),
+                Ok(()) | Err(Ended::Agent(ControlError::Broken { .. })) => {
+                    talk("everbeat: the agent ended the stream; waiting for it");
+                }
+                Err(Ended::Agent(error @ ControlError::Silent { .. })) => {
+                    talk(&format!("everbeat: {error}; trying again"));
+                }
+                Err(other) => return Err(other),
+            }
+            let status = self.back().await?;
+            newest = newest_id(&status);
+            let next = status.get("started_at").cloned();
+            // Ids grow through restarts, too: what was seen last still tells.
+            talk(if next == began {
+                "everbeat: it answers again"
+            } else {
+                "everbeat: it was started anew; going on with what it tells"
+            });
+            began = next;
+        }
+    }
+
+    /// Prints what comes after `last`, until the end of the stream, or of the
+    /// ring if nobody wants more.
+    async fn follow(&self, last: &mut u64, newest: u64) -> Result<(), Ended> {
+        if !self.wanted.follow && *last >= newest {
+            return Ok(());
+        }
+        let after = last.to_string();
+        let mut following = self.client.follow(&self.path(), Some(&after)).await?;
+        loop {
+            let next = if self.wanted.follow {
+                following.next().await?
+            } else {
+                match tokio::time::timeout(RING_SILENCE, following.next()).await {
+                    Ok(next) => next?,
+                    Err(_) => return Ok(()),
+                }
+            };
+            let Some(event) = next else { return Ok(()) };
+            *last = event.id.parse().unwrap_or(*last);
+            self.print(&event).map_err(Ended::Output)?;
+            if !self.wanted.follow && *last >= newest {
+                return Ok(());
+            }
+        }
+    }
+
+    fn path(&self) -> String {
+        let mut query = Vec::new();
+        // One that ends with the ring must see its last one, whatever it is.
+        if !self.wanted.follow {
+            return "/v1/events".into();
+        }
+        query.extend(self.wanted.level.map(|level| format!("level={}", level.name())));
+        if !self.wanted.kinds.is_empty() {
+            query.push(format!("kinds={}", self.wanted.kinds.join(",")));
+        }
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("/v1/events{mark}{}", query.join("&"))
+    }
+
+    /// Waits until an agent answers, the same or another.
+    async fn back(&self) -> Result<Value, Ended> {
+        loop {
+            match status::get(self.client).await {
+                Ok(status) => return Ok(status),
+                Err(
+                    ControlError::NoAgent(_)
+                    | ControlError::Silent { .. }
+                    | ControlError::Broken { .. },
+                ) => tokio::time::sleep(AGAIN_EVERY).await,
+                Err(other @ (ControlError::Refused(_) | ControlError::Stranger { .. })) => {
+                    return Err(other.into());
+                }
+            }
+        }
+    }
+
+    fn print(&self, event: &Event) -> io::Result<()> {
+        let kinds = &self.wanted.kinds;
+        // What is missing is told in any case.
+        if !kinds.is_empty() && !kinds.contains(&event.kind) && event.kind != "lost" {
+            return Ok(());
+        }
+        if self.wanted.level.is_some_and(|most| Level::of(event).is_some_and(|it| it > most)) {
+            return Ok(());
+        }
+        let line = if self.wanted.json { line::json(event) } else { line::text(event, &self.look) };
+        let mut out = io::stdout().lock();
+        out.write_all(line.as_bytes())?;
+        out.flush()
+    }
+}
+
+fn newest_id(status: &Value) -> u64 {
+    let events = status.get("events").and_then(|events| events.get("last_id"));
+    events.and_then(Value::as_u64).unwrap_or(0)
+}
