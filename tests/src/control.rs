@@ -60,9 +60,11 @@ impl Control {
     /// If the connection ends without an answer.
     pub fn raw(&self, bytes: &[u8]) -> io::Result<Answer> {
         let mut stream = self.connect();
-        stream.write_all(bytes)?;
+        // Whoever is refused early is not read to the end.
+        let sent = stream.write_all(bytes);
         let mut read = Vec::new();
-        stream.read_to_end(&mut read)?;
+        let _ = stream.read_to_end(&mut read);
+        sent.or_else(|error| if read.is_empty() { Err(error) } else { Ok(()) })?;
         http::parse(&read).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no answer"))
     }
 

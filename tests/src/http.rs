@@ -11,11 +11,21 @@ use serde_json::Value;
 pub struct Answer {
     /// The status code.
     pub status: u16,
+    /// Status line and headers, in small letters.
+    pub head: String,
     /// The body's bytes.
     pub body: Vec<u8>,
 }
 
 impl Answer {
+    /// The value of a header, by its name in small letters.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let of = |line: &'_ str| line.split_once(':').is_some_and(|(this, _)| this == name);
+        let line = self.head.lines().find(|line| of(line))?;
+        Some(line.split_once(':')?.1.trim())
+    }
+
     /// The body as JSON; null if it is none.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -48,7 +58,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Answer> {
     let rest = bytes.get(end + 4..)?;
     let body =
         if head.contains("transfer-encoding: chunked") { unchunked(rest)? } else { rest.to_vec() };
-    Some(Answer { status, body })
+    Some(Answer { status, head, body })
 }
 
 fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {

@@ -168,9 +168,6 @@ impl StoreLane {
     /// Of what is awaited and what is not any more, only so many records wait
     /// for a journal that cannot be written.
     fn append_await(&mut self, record: JournalRecord) {
-        let is_await = |record: &JournalRecord| {
-            matches!(record, JournalRecord::Awaited { .. } | JournalRecord::AwaitDropped { .. })
-        };
         if self.queue.iter().filter(|record| is_await(record)).count() >= AWAITED_MAX
             && let Some(oldest) = self.queue.iter().position(is_await)
         {
@@ -251,6 +248,10 @@ impl StoreLane {
             (InFlight::Appending(records), Outcome::JournalWritten { journal_bytes }) => {
                 self.journal_bytes = journal_bytes;
                 for record in &records {
+                    self.memory.apply(record);
+                }
+                // What was said of awaits since then holds.
+                for record in self.queue.iter().filter(|record| is_await(record)) {
                     self.memory.apply(record);
                 }
                 StoreEvent::Journalled(records)
@@ -384,6 +385,10 @@ impl StoreLane {
         let delay = backoff::delay(&mut fx.chance, config.interval, self.outage.failures());
         fx.set_in(Timer::Store, delay);
     }
+}
+
+fn is_await(record: &JournalRecord) -> bool {
+    matches!(record, JournalRecord::Awaited { .. } | JournalRecord::AwaitDropped { .. })
 }
 
 /// Of the records that did not become durable, those that are still true later

@@ -1,6 +1,8 @@
 //! Tasks that end by themselves, lists of tasks, beats that somebody wants,
 //! and what a status says: on a clock of the test's own.
 
+#![allow(clippy::wildcard_enum_match_arm)]
+
 use std::time::Duration;
 
 use everbeat_core::wire::heartbeat::HeartbeatBody;
@@ -21,7 +23,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let config = Config::new("ws", "http://platform:8080").validate().unwrap();
+        let config = Config::new("ws", "http://platform:8080").validate().expect("a valid one");
         let machine = Heartbeat::new(config, 7, at(Instant::START));
         let (beats, notices) = (Vec::new(), Vec::new());
         let mut world = Self { machine, now: Instant::START, beats, notices, platform_is_up: true };
@@ -210,6 +212,26 @@ fn a_wanted_beat_does_not_wait_for_the_backoff() {
     world.run_for(SECOND);
     let beat = world.machine.status(world.now).beat;
     assert_eq!((beat.lane.outage, beat.next_due_why), (None, DueWhy::Interval));
+}
+
+/// What was said of an await counts at once and for good, also while an older
+/// word of it is on its way to the journal.
+#[test]
+fn a_dropped_await_stays_dropped() {
+    let mut world = World::new();
+    world.run_for(SECOND);
+    let id = || "d-1".to_owned();
+    world.machine.handle(at(world.now), Event::Report(Report::Awaiting { delegation_id: id() }));
+    let command = world.machine.poll_command().expect("it goes to the journal");
+    let dropped = Report::AwaitDropped { delegation_id: id() };
+    world.machine.handle(at(world.now), Event::Report(dropped));
+    let awaited = |world: &World| world.machine.status(world.now).pipeline.awaited;
+    assert_eq!(awaited(&world), 0);
+    let outcome = Outcome::JournalWritten { journal_bytes: 0 };
+    world.machine.handle(at(world.now), Event::Completed { id: command.id, outcome });
+    assert_eq!(awaited(&world), 0);
+    world.pump();
+    assert_eq!(awaited(&world), 0);
 }
 
 #[test]

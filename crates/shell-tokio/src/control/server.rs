@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::sync::{oneshot, watch};
@@ -26,6 +27,9 @@ use super::{App, ControlSettings, SocketPlace, routes};
 
 /// Connections that are served at once.
 const CONNECTIONS_MAX: usize = 1_024;
+/// File descriptors that are asked for, and of which clients get half at most:
+/// beats and the journal need some, too.
+const DESCRIPTORS_WANTED: u64 = 4_096;
 /// How long a connection may stay without a request.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 /// Bytes of a request's head.
@@ -166,16 +170,16 @@ fn bind_socket(place: &SocketPlace) -> Result<Option<Socket>, BindError> {
 
 async fn accept_all(settings: &ControlSettings, bound: Bound, app: App) {
     let router = routes::router(Arc::clone(&app));
-    let socket = accept_socket(settings.socket.as_ref(), bound.socket, &app, &router);
-    let port = accept_port(bound.port, &app, &router);
+    let door = Door { app, router, seats: connections_max() };
+    let socket = accept_socket(settings.socket.as_ref(), bound.socket, &door);
+    let port = accept_port(bound.port, &door);
     tokio::join!(socket, port);
 }
 
 async fn accept_socket(
     place: Option<&SocketPlace>,
     mut bound: Option<Socket>,
-    app: &App,
-    router: &Router,
+    door: &Door,
 ) {
     let Some(place) = place else { return };
     while bound.is_none() {
@@ -201,7 +205,7 @@ async fn accept_socket(
         match listener.accept().await {
             Ok((stream, _)) => {
                 let peer = peer(&stream);
-                take(stream, peer, app, router);
+                door.let_in(stream, peer);
             }
             Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
         }
@@ -220,7 +224,7 @@ fn peer(stream: &UnixStream) -> Peer {
     }
 }
 
-async fn accept_port(bound: Option<TcpListener>, app: &App, router: &Router) {
+async fn accept_port(bound: Option<TcpListener>, door: &Door) {
     let Some(listener) = bound else { return };
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
@@ -231,47 +235,56 @@ async fn accept_port(bound: Option<TcpListener>, app: &App, router: &Router) {
     };
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => take(stream, Peer::Port, app, router),
+            Ok((stream, _)) => door.let_in(stream, Peer::Port),
             Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
         }
     }
 }
 
-/// Serves one connection, unless there are too many.
-fn take<S>(stream: S, peer: Peer, app: &App, router: &Router)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let Some(place) = Seat::take(app) else { return };
-    let taken = Arc::<Taken>::default();
-    let stream = TokioIo::new(Paced::new(stream, Arc::clone(&taken)));
-    let connection = Connection { peer, taken };
-    let inner = TowerToHyperService::new(router.clone());
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        connection.taken.whole();
-        request.extensions_mut().insert(connection.clone());
-        inner.call(request)
-    });
-    tokio::spawn(async move {
-        // What goes wrong with a connection ends that one.
-        let _ = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(IDLE_MAX)
-            .max_header_size(HEAD_BYTES_MAX)
-            .serve_connection(stream, service)
-            .await;
-        drop(place);
-    });
+/// What lets connections in.
+struct Door {
+    app: App,
+    router: Router,
+    seats: usize,
+}
+
+impl Door {
+    /// Serves one connection, unless there are too many.
+    fn let_in<S>(&self, stream: S, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some(seat) = Seat::take(&self.app, self.seats) else { return };
+        let taken = Arc::<Taken>::default();
+        let stream = TokioIo::new(Paced::new(stream, Arc::clone(&taken)));
+        let connection = Connection { peer, taken };
+        let inner = TowerToHyperService::new(self.router.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            connection.taken.whole();
+            request.extensions_mut().insert(connection.clone());
+            inner.call(request)
+        });
+        tokio::spawn(async move {
+            // What goes wrong with a connection ends that one.
+            let _ = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(IDLE_MAX)
+                .max_header_size(HEAD_BYTES_MAX)
+                .serve_connection(stream, service)
+                .await;
+            drop(seat);
+        });
+    }
 }
 
 /// One of the connections that are served at once.
 struct Seat(App);
 
 impl Seat {
-    fn take(app: &App) -> Option<Self> {
+    fn take(app: &App, seats: usize) -> Option<Self> {
         let served = app.connections.fetch_add(1, Ordering::Relaxed);
         let seat = Self(Arc::clone(app));
-        (served < CONNECTIONS_MAX).then_some(seat)
+        (served < seats).then_some(seat)
     }
 }
 
@@ -279,4 +292,18 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// At most half of the descriptors that this process may have.
+fn connections_max() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(DESCRIPTORS_WANTED, |most| most.min(DESCRIPTORS_WANTED));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let more = Rlimit { current: Some(wanted), maximum: limit.maximum };
+        if setrlimit(Resource::Nofile, more).is_ok() {
+            limit = more;
+        }
+    }
+    let half = limit.current.map_or(DESCRIPTORS_WANTED, |current| current) / 2;
+    usize::try_from(half).unwrap_or(CONNECTIONS_MAX).min(CONNECTIONS_MAX)
 }
