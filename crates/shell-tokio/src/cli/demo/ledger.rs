@@ -40,6 +40,15 @@ struct Entry {
     told_in: Option<String>,
     /// A kill came between its end and the reader.
     was_killed: bool,
+    /// Somebody's trouble came between its end and its message: one that was
+    /// sent into silence is not sent again once the reader has the result.
+    was_unheard: bool,
+}
+
+impl Entry {
+    const fn may_stay_untold(&self) -> bool {
+        self.was_killed || self.was_unheard
+    }
 }
 
 /// The books. Sums that only grow, and the entries that they come from.
@@ -76,8 +85,14 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// A delegation of ours ends, with these words.
     pub(crate) fn finish(&mut self, id: &str, ended: Ended, words: &str) {
-        let entry =
-            Entry { ended, words: words.into(), in_stream: 0, told_in: None, was_killed: false };
+        let entry = Entry {
+            ended,
+            words: words.into(),
+            in_stream: 0,
+            told_in: None,
+            was_killed: false,
+            was_unheard: false,
+        };
         self.results.insert(id.into(), entry);
         self.finished += 1;
         self.failed += usize::from(ended == Ended::Failed);
@@ -155,6 +170,13 @@ impl Ledger {
         under_way.map(|entry| entry.was_killed = true).count()
     }
 
+    /// Somebody's trouble begins or ends: what was not told yet may have been
+    /// told to nobody.
+    pub(crate) fn unheard(&mut self) {
+        let untold = self.results.values_mut().filter(|entry| entry.told_in.is_none());
+        untold.for_each(|entry| entry.was_unheard = true);
+    }
+
     /// Results that were on their way when a kill came.
     pub(crate) fn under_way_at_kills(&self) -> usize {
         self.results.values().filter(|entry| entry.was_killed).count()
@@ -182,9 +204,9 @@ impl Ledger {
     }
 
     /// Results that no message named, other than those whose message may
-    /// have been what a kill cut off.
+    /// have been what a kill or somebody's trouble cut off.
     pub(crate) fn untold(&self) -> usize {
-        let untold = |entry: &&Entry| entry.told_in.is_none() && !entry.was_killed;
+        let untold = |entry: &&Entry| entry.told_in.is_none() && !entry.may_stay_untold();
         self.results.values().filter(untold).count()
     }
 
@@ -199,7 +221,7 @@ impl Ledger {
         while self.results.len() > KEPT_MAX {
             let Some(oldest) = self.results.first_entry() else { return };
             let entry = oldest.get();
-            if entry.in_stream != 1 || (entry.told_in.is_none() && !entry.was_killed) {
+            if entry.in_stream != 1 || (entry.told_in.is_none() && !entry.may_stay_untold()) {
                 return;
             }
             oldest.remove();
@@ -268,5 +290,18 @@ pub(crate) mod tests {
         read(&mut ledger, &line("d0000001", "completed", "K-1"));
         ledger.finish("d0000002", Ended::Completed, "K-2");
         assert_eq!((ledger.killed(), ledger.under_way_at_kills(), ledger.untold()), (1, 1, 1));
+        ledger.unheard();
+        ledger.finish("d0000003", Ended::Completed, "K-3");
+        assert_eq!((ledger.under_way_at_kills(), ledger.untold()), (1, 1));
+    }
+
+    #[test]
+    fn a_result_is_named_by_the_beginning_of_its_id() {
+        let mut ledger = Ledger::default();
+        ledger.finish("d0000001-and-more", Ended::Completed, "K-1");
+        ledger.message("m-1", "- [completed] Delegation d0000001: \"done\"");
+        assert_eq!((ledger.untold(), ledger.foreign_told), (0, 0));
+        ledger.message("m-1", "- [completed] Delegation d0000002: \"done\"");
+        assert_eq!(ledger.foreign_told, 1);
     }
 }

@@ -288,7 +288,7 @@ const DEEDS = {
   mend: (id) => act(`The network of ${id} is mended.`, () =>
     admin("DELETE", `workspaces/${of(id)}/faults`).then(() => undefined)),
   complete: (id) => finish(id, { status: "completed", text: byId("answer").value }),
-  fail: (id) => finish(id, { status: "failed", error: byId("answer").value }),
+  fail: (id) => finish(id, { status: "failed", error: "It could not be done." }),
 };
 
 function finish(id, outcome) {
@@ -334,7 +334,7 @@ function showToken(title, token, words, newWorkspace) {
   setHidden(byId("token-start"), newWorkspace === undefined);
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   setText(byId("token-command"), newWorkspace === undefined ? "" : [
-    "mkdir -p configs  # the token goes into configs/.auth_token",
+    "(umask 077; mkdir -p configs; cat > configs/.auth_token)  # paste the token, Enter, Ctrl-D",
     `everbeat run --workspace-id ${quoted(newWorkspace)} \\`,
     `  --platform-url ${location.origin} --configs-dir configs`,
   ].join("\n"));

@@ -38,7 +38,7 @@ export function makeWorkspace(id) {
     cell("left", "Offline in", parts.meter, parts.left),
     cell("number", "Beats", parts.beats),
     cell("number", "Messages", parts.messages, parts.notes),
-    cell("do", "Do", parts.delegate, parts.token, parts.network),
+    cell("do", "Actions", parts.delegate, parts.token, parts.network),
   );
   return row;
 }
@@ -115,10 +115,10 @@ export function makeDelegation(id) {
   row.parts = parts;
   row.append(
     element("th", { role: "rowheader", scope: "row" }, parts.name, parts.task),
-    cell("way", "From, to", parts.from, " → ", parts.to, parts.by),
     cell("status", "Status", parts.status, parts.when),
+    cell("way", "From, to", parts.from, " → ", parts.to, parts.by),
     parts.delegate, parts.result,
-    cell("do", "Do", parts.complete, parts.fail, parts.done),
+    cell("do", "Actions", parts.complete, parts.fail, parts.done),
   );
   return row;
 }

@@ -69,6 +69,9 @@ impl Stage {
         let is_trouble = excuse.is_some();
         let was_trouble = self.is_disturbed();
         self.hands.iter_mut().for_each(|hands| hands.is_trouble = is_trouble);
+        if is_trouble != was_trouble {
+            self.books.ledger.unheard();
+        }
         if is_trouble && !was_trouble {
             self.trouble_told = false;
             self.timeline.say(Who::Demo, Mark::Trouble, "somebody makes trouble on the live page");
