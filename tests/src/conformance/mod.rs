@@ -28,9 +28,11 @@ macro_rules! conformance {
             l1_an_answer_that_trickles_holds_up_no_beat
             l1_a_log_that_nobody_reads_holds_up_no_beat
             l2_a_result_is_stored_and_announced_once
+            l2_a_message_whose_answer_is_lost_is_not_repeated
             l3_a_refused_token_is_read_again_and_the_beat_repeated
             l5_a_refused_connection_is_tried_again_until_the_platform_is_back
             l6_a_signal_ends_it_in_time_and_the_journal_is_consistent
+            l7_a_pause_is_made_up_for_by_one_beat
             s4_the_reader_may_take_the_file_at_any_time
             s4_kill_nine_loses_and_doubles_nothing
             s4_a_second_process_is_refused

@@ -57,6 +57,29 @@ pub fn l6_a_signal_ends_it_in_time_and_the_journal_is_consistent(shell: &Shell) 
     reader.finish().assert_exactly_once(ids.iter().map(String::as_str));
 }
 
+/// L7: the process stands still for many intervals, as on a machine that was
+/// suspended: what was missed becomes one beat, not a burst.
+pub fn l7_a_pause_is_made_up_for_by_one_beat(shell: &Shell) {
+    let scene = Scene::new();
+    let mut agent = shell.start(&scene);
+    scene.wait_for_beats(2);
+    let interval_ms = u64::try_from(Shell::INTERVAL.as_millis()).unwrap_or(u64::MAX);
+    let now_ms = || scene.platform.state()["now_ms"].as_u64().unwrap_or(0);
+    agent.signal(Signal::STOP);
+    let (from, before) = (now_ms(), scene.total("beats"));
+    wait::for_least("time", from + 8 * interval_ms, now_ms);
+    // One may have been under way.
+    assert!(scene.total("beats") <= before + 1, "it stands still");
+    let before = scene.total("beats");
+    agent.signal(Signal::CONT);
+    scene.wait_for_beats(1);
+    let since = now_ms();
+    wait::for_least("time", since + interval_ms, now_ms);
+    let beats = scene.total("beats") - before;
+    assert!(beats <= 4, "{beats} beats right after the pause");
+    agent.stop();
+}
+
 /// L1: standard error is a pipe that is full and that nobody reads, then one
 /// that is closed: the beats go on.
 pub fn l1_a_log_that_nobody_reads_holds_up_no_beat(shell: &Shell) {

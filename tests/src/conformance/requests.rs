@@ -80,6 +80,30 @@ pub fn l1_an_answer_that_trickles_holds_up_no_beat(shell: &Shell) {
     reader.finish().assert_exactly_once(["d-0001"]);
 }
 
+/// L2: the message was sent and the connection ended without an answer: it may
+/// have arrived, and does not go out again while its result waits in the file.
+/// Only what surely was not sent may be called so.
+pub fn l2_a_message_whose_answer_is_lost_is_not_repeated(shell: &Shell) {
+    let rows = json!([{"delegation_id": "d-0001", "source_id": "ws-e2e", "target_id": "peer",
+        "status": "completed", "summary": "Done", "response_preview": "forty-two"}]);
+    let rows = rows.to_string();
+    let server = Fake::start(move |seen| match seen.path().rsplit('/').next() {
+        Some("a2a") => Vec::new(),
+        Some("delegations") => Fake::answer(200, "", &rows),
+        Some(_) | None => Fake::answer(200, "", "{}"),
+    });
+    let home = Home::new("ws-e2e");
+    home.write_token("some-token");
+    let mut agent = Agent::spawn(&home, shell.command(&home, &server.url(), &[]));
+    let count = |end: &str| server.seen().iter().filter(|seen| seen.path().ends_with(end)).count();
+    wait::for_least("messages", 1, || count("/a2a"));
+    let polls = count("/delegations");
+    wait::for_least("polls", polls + 8, || count("/delegations"));
+    assert_eq!(count("/a2a"), 1, "sent once, many cooldowns ago");
+    assert!(home.results().exists(), "its result waits");
+    agent.stop();
+}
+
 /// L5: connections are refused for a while: no busy loop, and when the
 /// platform is back everything goes on.
 pub fn l5_a_refused_connection_is_tried_again_until_the_platform_is_back(shell: &Shell) {
