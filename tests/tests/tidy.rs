@@ -151,7 +151,7 @@ fn tests_that_documents_name_exist() {
         .map(|file| file.text)
         .collect();
     let mut problems = Problems::default();
-    for path in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+    for path in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "crates/core/shell.md"] {
         for name in promised_tests(&read(path)) {
             let stands =
                 code.contains(&format!("fn {name}(")) || code.contains(&format!("{name}: \""));
@@ -159,6 +159,34 @@ fn tests_that_documents_name_exist() {
         }
     }
     problems.report();
+}
+
+/// The duties of a shell and what checks them do not drift apart: every
+/// scenario is run for each shell, and stands beside a duty.
+#[test]
+fn every_scenario_is_run_and_shows_a_duty() {
+    let duties = read("crates/core/shell.md");
+    let list = read("tests/src/conformance/mod.rs");
+    let (mut scenarios, mut problems) = (0, Problems::default());
+    for file in files().into_iter().filter(|file| file.is_in("tests/src/conformance")) {
+        for name in file.text.split("\npub fn ").skip(1).filter_map(|rest| rest.split('(').next()) {
+            scenarios += 1;
+            let is_run = list.lines().any(|line| line.trim() == name);
+            problems.add_if(!is_run, || format!("{name}: conformance! does not list it"));
+            let is_duty = duties.contains(&format!("`{name}`"));
+            problems.add_if(!is_duty, || format!("{name}: no duty in crates/core/shell.md"));
+        }
+    }
+    assert!(scenarios > 20, "the scenarios are not where they were");
+    problems.report();
+}
+
+/// A shell is a small thing to write; this one is there to be read.
+#[test]
+fn the_second_shell_is_under_250_lines() {
+    let shell = files().into_iter().filter(|file| file.is_in("examples/blocking/src"));
+    let lines: usize = shell.map(|file| file.text.lines().count()).sum();
+    assert!((100..250).contains(&lines), "{lines} lines in examples/blocking");
 }
 
 /// The code map is no map of what once was.

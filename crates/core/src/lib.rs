@@ -8,70 +8,7 @@
 //! same commands, byte for byte, in production, in a simulator and in a
 //! replay.
 //!
-//! # The run loop
-//!
-//! A shell carries out what the machine asks for and tells it how it went.
-//! This one has a clock of its own making and a platform that answers every
-//! request with `200` and an empty list:
-//!
-//! ```
-//! use everbeat_core::{
-//!     Action, Body, Config, Event, Heartbeat, Instant, Now, OpenedStore, Outcome, Response,
-//!     WallTime, lower,
-//! };
-//!
-//! # fn main() -> Result<(), everbeat_core::ConfigError> {
-//! let config = Config::new("my-workspace", "http://platform:8080").validate()?;
-//! let mut now = Now { monotonic: Instant::START, wall: WallTime::from_unix_millis(0) };
-//! let mut heartbeat = Heartbeat::new(config.clone(), 7, now);
-//! let mut requests = Vec::new();
-//!
-//! while now.monotonic < Instant::from_millis(90_000) {
-//!     // 1. Carry out every command. A real shell starts them and goes on.
-//!     while let Some(command) = heartbeat.poll_command() {
-//!         let outcome = if let Some(request) = lower(&config, &command.action) {
-//!             requests.push(request.path.clone());
-//!             Outcome::Response(Response {
-//!                 status: 200,
-//!                 retry_after_s: None,
-//!                 body: Body::from("[]"),
-//!                 complete: true,
-//!             })
-//!         } else {
-//!             match command.action {
-//!                 Action::OpenStore => Outcome::StoreOpened(OpenedStore::default()),
-//!                 Action::AppendJournal { .. } => Outcome::JournalWritten { journal_bytes: 0 },
-//!                 other => panic!("this little shell cannot {other:?}"),
-//!             }
-//!         };
-//!         heartbeat.handle(now, Event::Completed { id: command.id, outcome });
-//!     }
-//!     // 2. Say what is worth saying.
-//!     while let Some(notice) = heartbeat.poll_notice() {
-//!         println!("{notice:?}");
-//!     }
-//!     // 3. Wait for a completion, a report, or the time that is due.
-//!     let wakeup = heartbeat.next_wakeup().expect("it was not told to stop");
-//!     now.monotonic = wakeup.at;
-//!     heartbeat.handle(now, Event::Tick);
-//! }
-//! let beats = requests.iter().filter(|path| *path == "/registry/heartbeat").count();
-//! assert!((3..=5).contains(&beats), "{beats} beats in 90 s");
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # What a shell owes the machine
-//!
-//! - Every command but [`Action::Cancel`] and [`Action::RebuildClient`] is
-//!   answered once, by an [`Event::Completed`] that names its id. The machine
-//!   has time-outs of its own; the shell needs none.
-//! - Commands run side by side, except that store commands
-//!   ([`Action::is_store`]) go one after the other and never hold up the rest.
-//! - [`Heartbeat::handle`] is called with [`Event::Tick`] no later than
-//!   [`Heartbeat::next_wakeup`] says. Calls that are not needed change nothing.
-//! - The bearer token is the shell's: it is added to each request that
-//!   [`lower`] makes and never enters the machine.
+#![doc = include_str!("../shell.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 
