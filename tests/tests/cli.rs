@@ -199,7 +199,8 @@ fn help_lists_every_flag_with_variable_and_default() {
         assert!(entry.contains(&format!("[env: {variable}")), "{entry}");
         assert!(entry.contains("[default: ") || entry.contains("[required]"), "{entry}");
     }
-    for line in ["  0  stopped", "  1  ", "  2  wrong usage", "  3  another process"] {
+    for line in ["  0  done", "  1  ", "  2  wrong usage", "  3  another process", "  4  no agent"]
+    {
         assert!(help.contains(line), "{line} is not in the help");
     }
     assert_eq!(output(&mut everbeat(&["--version"])).0, Some(0));
