@@ -2,12 +2,13 @@
 //! real program, real folders, real sockets that nobody serves.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use everbeat_tests::{Fake, Home, Scene, Tmpfs, everbeat, is_root, mode_of, output};
+use everbeat_tests::{Fake, Home, Live, Scene, Tmpfs, everbeat, is_root, mode_of, output, wait};
 use serde_json::Value;
 
 fn doctor(home: &Home, url: &str, args: &[&str]) -> Command {
@@ -108,6 +109,49 @@ fn doctor_names_what_is_wrong_with_the_way_to_the_platform() {
     bad(&url.replace("http://", "https://"), "tls", "127.0.0.1", "speaks TLS");
     home.write_token("a-token-that-nobody-knows");
     bad(&url, "delegations", "the token is refused", "a valid token");
+}
+
+/// A certificate that somebody else than the known ones signed: refused, and
+/// taken once its CA is named.
+#[test]
+fn doctor_judges_the_certificate() {
+    let home = Home::new("ws-e2e");
+    let file = |name: &str| home.dir().join(name).display().to_string();
+    let [ca_key, ca] = ["ca-key.pem", "ca.pem"].map(file);
+    let [key, certificate] = ["key.pem", "certificate.pem"].map(file);
+    let made = |args: &[&str], key: &str, out: &str| {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
+        openssl.args(["-nodes", "-days", "2", "-keyout", key, "-out", out]).args(args);
+        let output = openssl.output();
+        output.as_ref().is_ok_and(|output| output.status.success()) || {
+            println!("skipped: openssl: {output:?}");
+            false
+        }
+    };
+    let leaf = ["-addext", "basicConstraints=critical,CA:FALSE"];
+    let leaf = [&leaf[..], &["-addext", "subjectAltName=IP:127.0.0.1"], &["-CA", &ca]].concat();
+    let leaf = [&leaf[..], &["-CAkey", &ca_key, "-subj", "/CN=server"]].concat();
+    if !made(&["-subj", "/CN=test CA"], &ca_key, &ca) || !made(&leaf, &key, &certificate) {
+        return;
+    }
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut server = Command::new("openssl");
+    server.args(["s_server", "-quiet", "-www", "-accept", &format!("127.0.0.1:{port}"), "-key"]);
+    server.args([&key, "-cert", &certificate]);
+    let _server = Live::start(server);
+    let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    wait::for_true("a server that speaks TLS", listens);
+    let url = format!("https://127.0.0.1:{port}");
+    let (_, report) = examined(&mut doctor(&home, &url, &[]));
+    let tls = one(&report, "tls");
+    assert_eq!(tls["status"], "error", "{tls:#}");
+    assert!(tls["advice"].as_str().unwrap().contains("SSL_CERT_FILE"), "{tls:#}");
+    let mut command = doctor(&home, &url, &[]);
+    let (_, report) = examined(command.env("SSL_CERT_FILE", &ca));
+    let tls = one(&report, "tls");
+    assert_eq!(tls["status"], "ok", "{tls:#}");
+    assert!(tls["detail"].as_str().unwrap().contains("TLSv1_3"), "{tls:#}");
 }
 
 #[test]

@@ -176,11 +176,7 @@ async fn accept_all(settings: &ControlSettings, bound: Bound, app: App) {
     tokio::join!(socket, port);
 }
 
-async fn accept_socket(
-    place: Option<&SocketPlace>,
-    mut bound: Option<Socket>,
-    door: &Door,
-) {
+async fn accept_socket(place: Option<&SocketPlace>, mut bound: Option<Socket>, door: &Door) {
     let Some(place) = place else { return };
     while bound.is_none() {
         tokio::time::sleep(BIND_AGAIN).await;

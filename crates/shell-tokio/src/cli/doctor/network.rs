@@ -190,7 +190,9 @@ fn advice(error: &rustls::Error) -> &'static str {
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "use the name in PLATFORM_URL that the certificate is for",
-        rustls::Error::InvalidCertificate(_) => "the platform needs another certificate",
+        rustls::Error::InvalidCertificate(_) => {
+            "the platform needs another certificate: one for a server, signed by a CA"
+        }
         _ => "see whether that port speaks TLS",
     }
 }
