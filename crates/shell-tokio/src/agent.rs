@@ -22,6 +22,7 @@ use crate::files::{Stores, Worker};
 use crate::log::Places;
 use crate::observe::Observer;
 use crate::record::Recorder;
+use crate::results::Results;
 use crate::token::Token;
 
 /// How long a start waits for the lock and the token. A file system that
@@ -155,7 +156,9 @@ impl Agent {
             let mut machine = machine(&shared, clock, index, config, within).await?;
             machine.observers.extend(observers);
             let reporter = Reporter { index, inputs: sender.clone() };
-            handles.push(AgentHandle { reporter, overview: machine.overview.subscribe(), clock });
+            let results = Results::new(Arc::clone(&shared), index, clock, seed());
+            let overview = machine.overview.subscribe();
+            handles.push(AgentHandle { reporter, overview, clock, results });
             machines.push(machine);
         }
         drop(sender);
@@ -171,6 +174,7 @@ pub struct AgentHandle {
     reporter: Reporter,
     overview: watch::Receiver<Overview>,
     clock: Clock,
+    results: Results,
 }
 
 impl AgentHandle {
@@ -193,6 +197,12 @@ impl AgentHandle {
     #[must_use]
     pub fn overview(&self) -> watch::Receiver<Overview> {
         self.overview.clone()
+    }
+
+    /// Its results, for whoever takes them under a lease.
+    #[must_use]
+    pub fn results(&self) -> Results {
+        self.results.clone()
     }
 
     /// The agent's own time.

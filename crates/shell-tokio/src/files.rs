@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread;
 
-use everbeat_core::{Action, Outcome};
-use everbeat_store::{Paths, RealDisk, Store};
+use everbeat_core::{Action, FileFailure, Outcome};
+use everbeat_store::{Paths, RealDisk, Store, Taken};
 use tokio::sync::oneshot;
 
 /// One thread with a queue; it owns `S` and ends when this is dropped.
@@ -38,18 +38,24 @@ impl<S: Send + 'static> Worker<S> {
         &self,
         job: impl FnOnce(&mut S) -> Outcome + Send + 'static,
     ) -> Outcome {
+        self.ask(job).await.unwrap_or(Outcome::Panicked)
+    }
+
+    /// The same for what no command of the core asks for; `None` after a
+    /// panic.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut S) -> T + Send + 'static,
+    ) -> Option<T> {
         let (answer, answered) = oneshot::channel();
         let job = move |state: &mut S| {
             if !answer.is_closed() {
-                // The thread outlives a panic, which the core hears of.
-                let outcome = catch_unwind(AssertUnwindSafe(|| job(state)));
-                let _ = answer.send(outcome.unwrap_or(Outcome::Panicked));
+                // The thread outlives a panic, which whoever asked hears of.
+                let _ = answer.send(catch_unwind(AssertUnwindSafe(|| job(state))));
             }
         };
-        if self.jobs.send(Box::new(job)).is_err() {
-            return Outcome::Panicked;
-        }
-        answered.await.unwrap_or(Outcome::Panicked)
+        self.jobs.send(Box::new(job)).ok()?;
+        answered.await.ok()?.ok()
     }
 }
 
@@ -75,6 +81,16 @@ impl Stores {
         let outcome = one.store.carry_out(Action::OpenStore);
         one.opened = Some(outcome.clone());
         outcome
+    }
+
+    /// Takes what lies at the results path, for the holder of a lease.
+    pub(crate) fn take(&mut self, index: usize) -> Result<Option<Taken>, FileFailure> {
+        self.0.get(index).map_or(Ok(None), |one| one.store.take())
+    }
+
+    /// Forgets what was taken.
+    pub(crate) fn acknowledge(&mut self, index: usize) -> Result<bool, FileFailure> {
+        self.0.get(index).map_or(Ok(false), |one| one.store.acknowledge())
     }
 
     pub(crate) fn carry_out(&mut self, index: usize, action: Action) -> Outcome {

@@ -38,6 +38,7 @@ mod files;
 mod log;
 mod observe;
 mod record;
+mod results;
 #[cfg(feature = "cli")]
 pub mod serve;
 #[cfg(feature = "cli")]
@@ -54,3 +55,4 @@ pub use agent::{Agent, AgentConfig, AgentHandle, EndedEarly, Reporter, SpawnErro
 pub use client::ClientError;
 pub use everbeat_store::RealDisk;
 pub use observe::Observer;
+pub use results::{HandedOut, LeaseError, Results};

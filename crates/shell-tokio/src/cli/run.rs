@@ -117,6 +117,7 @@ async fn beat(config: AgentConfig, control: ControlSettings, mut signals: Signal
     };
     let app = App::new(Control {
         agent: agent.reporter(),
+        results: agent.results(),
         facts: Facts::new(&about, clock::wall(), agent.now()),
         telemetry,
         connections: AtomicUsize::new(0),

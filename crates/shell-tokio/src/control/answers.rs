@@ -41,7 +41,7 @@ pub(crate) fn status(control: &Control, answer: &Answer) -> Value {
         "registration": {"outage": outage(status.registration.as_ref())},
         "vitals": vitals(&status.vitals),
         "token": token_status(token),
-        "lease": Value::Null,
+        "lease": control.results.leased_for(now.monotonic).map(|left| json!({"expires_in_s": seconds(left)})),
         "supervised": Value::Null,
         "events": {
             "last_id": control.telemetry.last_id(),

@@ -27,6 +27,7 @@ use everbeat_core::{Instant, Report, Secret, WallTime};
 use tokio::time::timeout;
 
 use crate::driver::{Answer, Told};
+use crate::results::Results;
 use crate::telemetry::Telemetry;
 use crate::{AgentConfig, Reporter, Stopped};
 use problem::{Kind, Problem};
@@ -65,6 +66,7 @@ pub(crate) type App = Arc<Control>;
 #[derive(Debug)]
 pub(crate) struct Control {
     pub(crate) agent: Reporter,
+    pub(crate) results: Results,
     pub(crate) facts: Facts,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) connections: AtomicUsize,

@@ -19,6 +19,9 @@ pub(crate) enum Kind {
     TooLarge,
     Timeout,
     Full,
+    Conflict,
+    NoSuchLease,
+    Files,
     Stopping,
     Internal,
 }
@@ -37,6 +40,9 @@ impl Kind {
             Self::TooLarge => "too-large",
             Self::Timeout => "timeout",
             Self::Full => "full",
+            Self::Conflict => "conflict",
+            Self::NoSuchLease => "no-such-lease",
+            Self::Files => "files",
             Self::Stopping => "stopping",
             Self::Internal => "internal",
         }
@@ -55,6 +61,9 @@ impl Kind {
             Self::TooLarge => "The body is too large",
             Self::Timeout => "The request was not in within its time",
             Self::Full => "There is no room for more",
+            Self::Conflict => "Somebody else has it",
+            Self::NoSuchLease => "There is no such lease",
+            Self::Files => "The files cannot be used now",
             Self::Stopping => "The agent is stopping",
             Self::Internal => "A fault in this program",
         }
@@ -62,7 +71,7 @@ impl Kind {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoSuchLease => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -72,8 +81,8 @@ impl Kind {
             }
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Full => StatusCode::CONFLICT,
-            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::Conflict => StatusCode::CONFLICT,
+            Self::Files | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -130,6 +139,9 @@ impl IntoResponse for Problem {
             | Kind::InvalidField
             | Kind::MissingField
             | Kind::Full
+            | Kind::Conflict
+            | Kind::NoSuchLease
+            | Kind::Files
             | Kind::Stopping
             | Kind::Internal => {}
         }

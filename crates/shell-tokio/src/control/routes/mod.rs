@@ -3,6 +3,7 @@
 mod health;
 mod id;
 mod reports;
+mod results;
 mod status;
 mod tasks;
 
@@ -21,6 +22,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(health::routes())
         .merge(tasks::routes())
         .merge(reports::routes())
+        .merge(results::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(App::clone(&app), guard::check))
