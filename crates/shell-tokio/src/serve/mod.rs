@@ -122,7 +122,7 @@ async fn handle(
     request: extract::Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let answer = served.page.as_ref().and_then(|page| page.answer(&parts, &connection));
+    let answer = served.page.as_ref().and_then(|page| page.answer(&served, &parts, &connection));
     if let Some(answer) = answer {
         return answer;
     }

@@ -86,7 +86,12 @@ impl Page {
 
     /// The answer to what is not for the platform: the page itself, and what
     /// another site's page must not do with the administrator's side.
-    pub(crate) fn answer(&self, parts: &Parts, connection: &Connection) -> Option<Response> {
+    pub(crate) fn answer(
+        &self,
+        served: &ServedPlatform,
+        parts: &Parts,
+        connection: &Connection,
+    ) -> Option<Response> {
         let path = parts.uri.path();
         let is_page = path == "/" || is_under(path, "/ui");
         if !is_page && !is_under(path, "/admin") {
@@ -109,7 +114,7 @@ impl Page {
                 set(&mut response, LOCATION, "/ui/");
                 response
             }
-            "/ui/events" => self.events(parts, connection),
+            "/ui/events" => self.events(served, parts, connection),
             _ => match ASSETS.iter().find(|(name, ..)| *name == path) {
                 Some((_, kind, asset)) => with_head(StatusCode::OK, kind, Body::from(*asset)),
                 None => text(StatusCode::NOT_FOUND, "no such file of the page"),
@@ -117,9 +122,12 @@ impl Page {
         })
     }
 
-    fn events(&self, parts: &Parts, connection: &Connection) -> Response {
+    fn events(&self, served: &ServedPlatform, parts: &Parts, connection: &Connection) -> Response {
         let last = parts.headers.get("last-event-id").and_then(|value| value.to_str().ok());
-        match self.feed().join(last, connection) {
+        let mut feed = self.feed();
+        // What was done just before is part of what is shown first.
+        feed.look(&served.lock());
+        match feed.join(last, connection) {
             Some(stream) => with_head(StatusCode::OK, "text/event-stream", Body::new(stream)),
             None => {
                 let words = "too many pages are open; close one";
