@@ -60,7 +60,7 @@ faults! {
     RandomEviction,
     /// A result is known by its delegation alone: another ending is no news.
     StatusIgnored,
-    /// The first row of a delegation wins, whatever the others hold.
+    /// The row that was written first wins, whatever the later ones hold.
     FirstRowWins,
     /// A result without text does not wait a poll for its twin.
     NoTwinWait,

@@ -1,6 +1,8 @@
 //! From a seed to a plan: which kinds of fault are on at all, and how often.
 
-use everbeat_core::{Announce, Deliver, Notify, Report};
+use std::time::Duration;
+
+use everbeat_core::{Announce, Backlog, Deliver, Notify, Report, RuntimeMetadata, TaskReport};
 use everbeat_platform::{AgentMode, FaultEffect, Finish, FinishStyle, OutageKind, Route};
 use serde::Serialize;
 
@@ -9,6 +11,9 @@ use crate::plan::{Act, DiskTrouble, Entry, Names, Network, Odd, Plan, Setup, com
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
+
+/// How long results keep coming in a busy hour.
+const BUSY_MS: u64 = 50 * MINUTE;
 
 /// How long the healed world is watched.
 pub const HEALED_MS: u64 = 40 * MINUTE;
@@ -24,6 +29,11 @@ pub struct Swarm {
     pub hours: u64,
     /// Kinds that are on, with how often in an hour, in tenths.
     pub tenths_an_hour: Vec<(&'static str, u64)>,
+    /// Kinds that are off.
+    pub off: Vec<&'static str>,
+    /// When an hour begins in which results keep coming, one by one, so that
+    /// the hour's self-messages are used up; milliseconds from the start.
+    pub busy_hour_at_ms: Option<u64>,
 }
 
 /// Draws one act of a kind.
@@ -54,13 +64,15 @@ const KINDS: [(&str, Draw); 17] = [
 #[must_use]
 pub fn draw(seed: u64, hours: u64) -> (Swarm, Plan) {
     let mut drawing = Drawing { dice: Dice::new(seed ^ 0x5EED), next_delegation: 0 };
-    let setup = drawing.setup();
-    let mut swarm = Swarm { seed, hours, tenths_an_hour: Vec::new() };
+    let mut setup = drawing.setup();
+    let mut swarm =
+        Swarm { seed, hours, tenths_an_hour: Vec::new(), off: Vec::new(), busy_hour_at_ms: None };
     let mut entries = Vec::new();
     for (name, act) in KINDS {
         // A third of all kinds is off, so that the others meet in new ways.
         let is_always_on = name == "finishes";
         if drawing.dice.below(3) == 0 && !is_always_on {
+            swarm.off.push(name);
             continue;
         }
         let tenths = [2, 10, 30, 80][drawing.below(4)];
@@ -70,6 +82,16 @@ pub fn draw(seed: u64, hours: u64) -> (Swarm, Plan) {
             let at_ms = drawing.dice.below(hours * HOUR);
             entries.push(Entry { at_ms, act: act(&mut drawing) });
         }
+    }
+    // Long enough before the end that the budget has room again by then.
+    if hours >= 3 && drawing.dice.below(12) == 0 {
+        let at_ms = drawing.dice.below((hours - 2) * HOUR);
+        setup = Setup { cooldown_ms: 5_000, turn_ms: 500, interval_ms: 30_000, ..setup };
+        swarm.busy_hour_at_ms = Some(at_ms);
+        // Little else happens then: each result makes a message of its own.
+        let busy = at_ms..at_ms + BUSY_MS;
+        entries.retain(|entry| !busy.contains(&entry.at_ms));
+        entries.extend(drawing.busy_hour(at_ms));
     }
     let faults_end_ms = hours * HOUR;
     for (number, after) in (0_u32..).zip(FINISH_AGAIN_MS) {
@@ -114,6 +136,7 @@ impl Drawing {
             registers: self.one(&[true, false]),
             later_platform: self.one(&[true, false]),
             turn_ms: self.one(&[500, 20_000, 200_000]),
+            backlog: if self.dice.below(8) == 0 { Backlog::None } else { Backlog::All },
             ..Setup::default()
         }
     }
@@ -139,6 +162,23 @@ impl Drawing {
             ..finish
         };
         Act::Finish { first, count, finish }
+    }
+
+    fn busy_hour(&mut self, from_ms: u64) -> Vec<Entry> {
+        let calm = [
+            Act::Network { network: Network::GOOD },
+            Act::AgentMode { mode: AgentMode::Answers, turn_ms: 500 },
+            Act::DiskSlow { ms: 0 },
+        ];
+        let mut entries: Vec<Entry> =
+            calm.into_iter().map(|act| Entry { at_ms: from_ms, act }).collect();
+        for at_ms in (from_ms..from_ms + BUSY_MS).step_by(40_000) {
+            let first = self.next_delegation;
+            self.next_delegation += 1;
+            let act = Act::Finish { first, count: 1, finish: failed(first) };
+            entries.push(Entry { at_ms, act });
+        }
+        entries
     }
 
     fn burst(&mut self) -> Act {
@@ -201,15 +241,29 @@ impl Drawing {
     }
 
     fn report(&mut self) -> Act {
-        let report = match self.dice.below(8) {
-            0 => Report::TaskStarted { id: "t".into(), title: "write a report".into(), ttl: None },
-            1 => Report::TaskEnded { id: "t".into() },
-            2 => Report::CurrentTask { title: "think".into() },
-            3 => Report::Success,
-            4 => Report::Error { message: "it \0 broke".into() },
-            5 => Report::Wedged { reason: "no model".into() },
-            6 => Report::WedgeCleared,
-            _ => Report::Awaiting { delegation_id: "d1".into() },
+        let ttl = self.one(&[None, Some(Duration::from_secs(90))]);
+        let id = || "t".to_owned();
+        let title = || "write a report".to_owned();
+        let report = match self.dice.below(14) {
+            0 | 1 => Report::TaskStarted { id: id(), title: title(), ttl },
+            2 => {
+                let task = TaskReport { id: id(), title: title(), ttl };
+                Report::TaskList { tasks: vec![task], current_task: None }
+            }
+            3 => Report::TaskEnded { id: id() },
+            4 => Report::CurrentTask { title: "think".into() },
+            5 => Report::Success,
+            6 => Report::Error { message: "it \0 broke".into() },
+            7 => Report::Outcomes { count: 3, error: self.one(&[None, Some("again".into())]) },
+            8 => Report::Wedged { reason: "no model".into() },
+            9 => Report::WedgeCleared,
+            10 => Report::Metadata(RuntimeMetadata {
+                capabilities: [("session".to_owned(), true)].into(),
+                idle_timeout_seconds: Some(600),
+            }),
+            11 => Report::Awaiting { delegation_id: "d1".into() },
+            12 => Report::AwaitDropped { delegation_id: "d1".into() },
+            _ => Report::BeatNow,
         };
         Act::Report { report }
     }

@@ -1,5 +1,7 @@
 //! Many seeds: drawn, run, judged, counted.
 
+mod looked_at;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::{Act, Plan};
 use crate::swarm;
 use crate::verdict;
-use crate::world::{ACTION_NAMES, NOTICE_NAMES, World, notice_name};
+use crate::world::{ACTION_NAMES, EVENT_NAMES, NOTICE_NAMES, World, notice_name};
 
 /// Which seeds, and for how long each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +43,12 @@ pub struct Tally {
     pub acts: BTreeMap<String, u64>,
     /// What the agents asked for, by kind.
     pub actions: BTreeMap<String, u64>,
+    /// What the agents were told, by kind.
+    pub events: BTreeMap<String, u64>,
     /// What the agents said, by kind.
     pub notices: BTreeMap<String, u64>,
+    /// What each check had to look at.
+    pub checks: BTreeMap<String, u64>,
     /// Broken promises, by the first word of what was said.
     pub violations: BTreeMap<String, u64>,
 }
@@ -151,7 +157,14 @@ impl Tally {
             &mut self.actions,
             seen.actions.iter().map(|(name, count)| ((*name).to_owned(), *count)),
         );
-        add(&mut self.notices, seen.notices.iter().map(|(_, notice)| (notice_name(notice), 1)));
+        add(&mut self.events, seen.events.iter().map(|(name, count)| ((*name).to_owned(), *count)));
+        let said = seen.notices.iter().map(|(_, notice)| (notice_name(notice).to_owned(), 1));
+        add(&mut self.notices, said);
+        let looked_at = verdict::CHECKS.iter().filter_map(|(name, _)| {
+            let count = looked_at::looked_at(name, world).filter(|count| *count > 0)?;
+            Some(((*name).to_owned(), count))
+        });
+        add(&mut self.checks, looked_at);
     }
 
     /// Adds what another sweep has seen.
@@ -163,7 +176,9 @@ impl Tally {
         for (mine, theirs) in [
             (&mut self.acts, &other.acts),
             (&mut self.actions, &other.actions),
+            (&mut self.events, &other.events),
             (&mut self.notices, &other.notices),
+            (&mut self.checks, &other.checks),
             (&mut self.violations, &other.violations),
         ] {
             add(mine, theirs.iter().map(|(name, count)| (name.clone(), *count)));
@@ -176,17 +191,21 @@ impl Tally {
         self.simulated_ms as f64 / 86_400_000.0
     }
 
-    /// What the sweep never met: kinds of acts, of commands, of notices.
+    /// What the sweep never met: kinds of acts, of events, of commands and of
+    /// notices, and checks that never had anything to look at.
     #[must_use]
     pub fn not_met(&self) -> Vec<String> {
         let never = |names: &[&'static str], counts: &BTreeMap<String, u64>, what: &str| {
             let missing = names.iter().filter(|name| !counts.contains_key(**name));
             missing.map(|name| format!("{what} {name}")).collect::<Vec<_>>()
         };
+        let checks: Vec<&'static str> = verdict::CHECKS.iter().map(|(name, _)| *name).collect();
         [
             never(&Act::NAMES, &self.acts, "act"),
+            never(&EVENT_NAMES, &self.events, "event"),
             never(&ACTION_NAMES, &self.actions, "command"),
-            never(&NOTICE_NAMES, &self.notices, "notice"),
+            never(NOTICE_NAMES, &self.notices, "notice"),
+            never(&checks, &self.checks, "check"),
         ]
         .concat()
     }

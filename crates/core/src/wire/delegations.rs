@@ -159,7 +159,7 @@ impl Page {
             error: kept(row.error, TEXT_BYTES_MAX),
         };
         match places.get(&result.key).and_then(|place| folded.get_mut(*place)) {
-            Some(_) if planted::active(Fault::FirstRowWins) => {}
+            Some(newer) if planted::active(Fault::FirstRowWins) => *newer = result,
             Some(newer) => newer.fold(result),
             None => {
                 places.insert(result.key.clone(), folded.len());

@@ -1,5 +1,6 @@
 //! The command line of the simulator.
 
+mod interrupt;
 mod mutants;
 mod replaying;
 mod run;
@@ -19,7 +20,8 @@ use everbeat_sim::{saved, swarm};
 /// Runs the Everbeat agent in simulated worlds and checks its promises.
 ///
 /// Exit codes: 0 all promises kept, 1 a promise broken (or, with
-/// --require-coverage, something never exercised), 2 bad usage or a bad file.
+/// --require-coverage, something never exercised), 2 bad usage or a bad file,
+/// 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "everbeat-sim", version)]
 struct Cli {
@@ -81,6 +83,11 @@ struct Drawn {
 }
 
 impl Drawn {
+    /// What the seed has drawn, if it is a seed.
+    fn swarm(&self) -> Option<swarm::Swarm> {
+        self.source.seed.map(|seed| swarm::draw(seed, self.hours).0)
+    }
+
     fn plan(&self) -> Result<Plan, Box<dyn std::error::Error>> {
         match (&self.source.plan, &self.source.scenario, self.source.seed) {
             (Some(path), _, _) => Ok(saved::read_plan(path)?),

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use everbeat_sim::plan::Plan;
+use everbeat_sim::swarm::Swarm;
 use everbeat_sim::verdict;
 use everbeat_sim::world::{Party, TRACE_VERSION, TraceHeader, TraceLine, World};
 
@@ -65,6 +66,9 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
         return super::scenario::run(path);
     }
     let plan = args.drawn.plan()?;
+    if let Some(swarm) = args.drawn.swarm() {
+        tell_swarm(&swarm, &plan);
+    }
     if let Some(path) = &args.save_plan {
         everbeat_sim::saved::write_plan(path, &plan, "")?;
         println!("the plan is in {}", path.display());
@@ -85,6 +89,25 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
         );
     }
     Ok(verdict_of(&told.broken))
+}
+
+/// What the seed has drawn: the setup, which kinds are on and how often.
+fn tell_swarm(swarm: &Swarm, plan: &Plan) {
+    println!("seed {}, {} hours of faults", swarm.seed, swarm.hours);
+    let setup = serde_json::to_value(&plan.setup).unwrap_or_default();
+    let setup = setup.as_object().into_iter().flatten();
+    let setup: Vec<String> = setup
+        .map(|(name, value)| format!("{name}={}", value.to_string().replace('"', "")))
+        .collect();
+    println!("  setup  {}", setup.join(" "));
+    let on = swarm.tenths_an_hour.iter();
+    let on: Vec<String> =
+        on.map(|(name, tenths)| format!("{name} {}.{}/h", tenths / 10, tenths % 10)).collect();
+    println!("  on     {}", on.join(", "));
+    println!("  off    {}", swarm.off.join(", "));
+    if let Some(at_ms) = swarm.busy_hour_at_ms {
+        println!("  busy   results come one by one from minute {}", at_ms / 60_000);
+    }
 }
 
 fn verdict_of(broken: &[String]) -> ExitCode {

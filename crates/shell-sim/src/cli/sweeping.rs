@@ -10,6 +10,7 @@ use clap::Args;
 use everbeat_sim::saved;
 use everbeat_sim::sweep::{Failure, Sweep, Tally};
 
+use super::interrupt::{self, Interrupt};
 use super::table;
 
 #[derive(Debug, Args)]
@@ -35,7 +36,8 @@ pub(super) struct SweepArgs {
     /// Where the plans of failures go.
     #[arg(long, default_value = "sim-failures")]
     failures: PathBuf,
-    /// Exit 1 if a kind of fault, command or notice was never exercised.
+    /// Exit 1 if a kind of fault, event, command or notice was never met, or a
+    /// check never had anything to look at.
     #[arg(long)]
     require_coverage: bool,
     /// Go on after so many failures.
@@ -56,6 +58,7 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<ExitCode, Box<dyn Error>> {
     let (from, seeds) = range(args);
     let sweep = Sweep { from, seeds, hours: args.hours, jobs };
     println!("seeds {from} to {}, {} hours each, {jobs} jobs", from + seeds, args.hours);
+    let interrupt = Interrupt::listen()?;
     let mut progress = Progress::new(seeds);
     let mut total = Tally::default();
     let mut failed = 0;
@@ -63,7 +66,7 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<ExitCode, Box<dyn Error>> {
         total = tally.clone();
         failed += usize::from(failure.is_some());
         progress.show(tally, failed);
-        failed < args.failures_max
+        failed < args.failures_max && !interrupt.came()
     });
     progress.end();
     let is_broken = table::print(&total);
@@ -71,12 +74,38 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<ExitCode, Box<dyn Error>> {
         std::fs::write(path, serde_json::to_string_pretty(&total)? + "\n")
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    if total.seeds < seeds {
-        println!("\nended early: go on with --from {}", from + total.seeds);
+    let is_whole = total.seeds == seeds;
+    if !is_whole {
+        let why = if interrupt.came() { "interrupted" } else { "enough failures" };
+        println!("\n{why}: {} of {seeds} seeds are done; to go on:", total.seeds);
+        println!("  {}", rest(args, from + total.seeds, seeds - total.seeds));
     }
     tell_failures(args, &failures)?;
+    if interrupt.came() && !is_whole {
+        return Ok(ExitCode::from(interrupt::EXIT_CODE));
+    }
     let lacks = args.require_coverage && !total.not_met().is_empty();
+    if lacks {
+        println!("\nthe sweep must meet everything: the list above says what it never did");
+    }
     Ok(if is_broken || lacks { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The command that runs what is left; the summaries of both can be merged.
+fn rest(args: &SweepArgs, from: u64, seeds: u64) -> String {
+    let mut command =
+        format!("everbeat-sim sweep --from {from} --seeds {seeds} --hours {}", args.hours);
+    let mut add = |flag: &str, value: &dyn std::fmt::Display| {
+        command.push_str(&format!(" --{flag} {value}"));
+    };
+    if let Some(jobs) = args.jobs {
+        add("jobs", &jobs);
+    }
+    if let Some(path) = &args.summary {
+        add("summary", &path.with_extension(format!("from-{from}.json")).display());
+    }
+    add("failures", &args.failures.display());
+    command
 }
 
 pub(super) fn processors() -> usize {

@@ -12,8 +12,10 @@ pub(super) fn print(tally: &Tally) -> bool {
     println!("{:>12}  requests", tally.requests);
     println!("{:>12}  results in streams", tally.results);
     counts("done to the worlds", &tally.acts);
+    counts("told to the agents", &tally.events);
     counts("asked by the agents", &tally.actions);
     counts("said by the agents", &tally.notices);
+    counts("looked at by the checks", &tally.checks);
     let missing = tally.not_met();
     if !missing.is_empty() {
         println!("\nnever exercised:\n  {}", missing.join("\n  "));

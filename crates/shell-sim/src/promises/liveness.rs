@@ -6,6 +6,7 @@ use std::time::Duration;
 use everbeat_core::{Notice, Severity, limits};
 
 use super::messages::announcements;
+use super::safety::settled_until;
 use crate::plan::{Act, Plan};
 use crate::world::{Request, World};
 
@@ -94,9 +95,10 @@ fn told_in_time(world: &World, since: Duration) -> Checked {
     // next one waits.
     let turn = Duration::from_millis(world.plan.setup.turn_ms).min(limits::SELF_MESSAGE_DEADLINE);
     let slack = config.request_deadline() * 2 + turn + ROUND_TRIP;
+    let settled = settled_until(world);
     for (name, listed) in &world.seen.listed {
         let listed = listed.first;
-        if listed < since {
+        if listed < since || settled.is_some_and(|at| listed <= at) {
             continue;
         }
         let due = listed + twin + config.cooldown + config.interval + slack;

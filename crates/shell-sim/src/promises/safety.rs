@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use everbeat_core::limits;
+use everbeat_core::{Notice, limits};
 
 use super::messages::{announcements, named_in, sent_messages};
 use crate::plan::{Act, FOREIGN_MARK, PREVIEW_MARK};
@@ -137,8 +137,10 @@ pub fn s4_exactly_once(world: &World) -> Checked {
     let did = |wanted: &str| world.plan.entries.iter().any(|entry| entry.act.name() == wanted);
     let cannot_know = did("wipe_folder") && did("spoil_journal");
     let healed = Duration::from_millis(world.plan.faults_end_ms);
+    let settled = settled_until(world);
     for (name, listed) in &world.seen.listed {
-        if listed.last >= healed && !stream.contains_key(name) && !cannot_know {
+        let is_settled = settled.is_some_and(|at| listed.first <= at);
+        if listed.last >= healed && !stream.contains_key(name) && !cannot_know && !is_settled {
             return Err(format!("S4: {name:?}, {listed:?}, is not in the stream"));
         }
     }
@@ -146,6 +148,13 @@ pub fn s4_exactly_once(world: &World) -> Checked {
         return Err(format!("S4: {name:?} is in the stream and was never listed"));
     }
     Ok(())
+}
+
+/// Until when results may have been settled as the backlog of an earlier loop.
+pub(super) fn settled_until(world: &World) -> Option<Duration> {
+    let mut notices = world.seen.notices.iter().rev();
+    let settled = notices.find(|(_, notice)| matches!(notice, Notice::BacklogSettled { .. }));
+    settled.map(|(at, _)| *at)
 }
 
 /// In any window of one interval no more than a stated number of requests.

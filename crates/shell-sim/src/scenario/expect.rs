@@ -165,15 +165,14 @@ pub(super) fn of_world(expect: &Expect, world: &World) -> Report {
     table.exactly("starts", expect.starts, seen.starts.len() as u64);
     let shown = seen.notices.iter().filter(|(_, notice)| notice.severity() >= Severity::Info);
     table.at_most("log lines", expect.log_lines_max, shown.count() as u64);
-    let said: BTreeSet<String> =
-        seen.notices.iter().map(|(_, notice)| notice_name(notice)).collect();
+    let said: BTreeSet<&str> = seen.notices.iter().map(|(_, notice)| notice_name(notice)).collect();
     let yes_no = |said: bool| if said { "said" } else { "not said" };
     for name in &expect.says {
-        let is_said = said.contains(name);
+        let is_said = said.contains(name.as_str());
         table.0.push(Row::new(format!("notice {name}"), "said", yes_no(is_said), is_said));
     }
     for name in &expect.never_says {
-        let is_said = said.contains(name);
+        let is_said = said.contains(name.as_str());
         table.0.push(Row::new(format!("notice {name}"), "not said", yes_no(is_said), !is_said));
     }
     let summary = format!(

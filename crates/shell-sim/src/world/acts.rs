@@ -1,5 +1,6 @@
 //! What the plan does to the world.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use everbeat_core::limits::ROWS_MAX;
@@ -181,19 +182,39 @@ impl World {
             Ok(_) | Err(_) => return,
         };
         self.settle_last_list();
-        let names: Vec<ResultName> = rows.iter().take(ROWS_MAX).filter_map(own_result).collect();
-        for name in &names {
-            let now = self.now;
-            let listed = self.seen.listed.entry(name.clone());
-            listed.or_insert(Listed { first: now, last: now }).last = now;
+        let rows = rows.iter().take(ROWS_MAX);
+        let mut names = BTreeMap::<ResultName, bool>::new();
+        for (name, has_text) in rows.filter_map(own_result) {
+            *names.entry(name).or_default() |= has_text;
         }
-        self.last_list = Some(LastList { body: body.clone(), names, last: self.now });
+        let now = self.now;
+        for (name, has_text) in &names {
+            let listed = self.seen.listed.entry(name.clone());
+            let listed = listed.or_insert(Listed { first: now, last: now, lists: 0 });
+            listed.last = now;
+            listed.lists = listed.lists.saturating_add(1);
+            if *has_text && listed.lists <= 2 {
+                self.seen.listed_with_text.insert(name.clone());
+            }
+        }
+        let names = names.into_keys().collect();
+        let list = LastList { body: body.clone(), names, last: now, came_again: false };
+        self.last_list = Some(list);
     }
 
     fn list_came_again(&mut self) {
         let now = self.now;
-        if let Some(list) = &mut self.last_list {
-            list.last = now;
+        let Some(list) = &mut self.last_list else {
+            return;
+        };
+        list.last = now;
+        if std::mem::replace(&mut list.came_again, true) {
+            return;
+        }
+        for name in &list.names {
+            if let Some(listed) = self.seen.listed.get_mut(name) {
+                listed.lists = listed.lists.saturating_add(1);
+            }
         }
     }
 
@@ -221,14 +242,17 @@ pub(super) struct LastList {
     names: Vec<ResultName>,
     /// When it last came.
     last: Duration,
+    came_again: bool,
 }
 
-/// The name of a finished result of the own workspace, if the row is one.
-fn own_result(row: &Value) -> Option<ResultName> {
+/// The name of a finished result of the own workspace, if the row is one, and
+/// whether it shows the text of a completed one.
+fn own_result(row: &Value) -> Option<(ResultName, bool)> {
     let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
     let (id, status) = (text("delegation_id"), text("status"));
     let is_finished = matches!(status, "completed" | "failed");
     let is_name = (1..=256).contains(&id.len()) && !id.contains(char::is_control);
     let is_own = is_finished && is_name && text("source_id") == OWN;
-    is_own.then(|| (id.to_owned(), status.to_owned()))
+    let has_text = status == "completed" && !text("response_preview").is_empty();
+    is_own.then(|| ((id.to_owned(), status.to_owned()), has_text))
 }

@@ -2,7 +2,7 @@
 //! comes between any two calls, and what stands in the stream.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -205,4 +205,16 @@ pub(super) fn results_in(stream: &[u8]) -> Result<BTreeMap<ResultName, u32>, Str
         *counts.entry((id, status)).or_default() += 1;
     }
     Ok(counts)
+}
+
+/// The results in a stream whose line holds a response's text.
+pub(super) fn with_text(stream: &[u8]) -> BTreeSet<ResultName> {
+    let text = String::from_utf8_lossy(stream);
+    let named = |line: &str| {
+        let value: Value = serde_json::from_str(line).ok()?;
+        let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let has_text = member("response_preview").is_some_and(|preview| !preview.is_empty());
+        has_text.then_some((member("delegation_id")?, member("status")?))
+    };
+    text.lines().filter_map(named).collect()
 }

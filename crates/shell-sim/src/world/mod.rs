@@ -9,7 +9,7 @@ mod process;
 mod seen;
 mod trace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use everbeat_core::{
@@ -27,7 +27,7 @@ use files::Files;
 use network::Fate;
 use process::Process;
 
-pub use names::{ACTION_NAMES, NOTICE_NAMES, action_name, notice_name};
+pub use names::{ACTION_NAMES, EVENT_NAMES, NOTICE_NAMES, action_name, event_name, notice_name};
 pub use seen::{Listed, Request, ResultName, Seen, Sent, Stopping, fingerprint};
 pub use trace::{Party, TRACE_VERSION, TraceHeader, TraceLine};
 
@@ -244,6 +244,12 @@ impl World {
         files::results_in(&self.files.stream())
     }
 
+    /// The results of the stream that hold a response's text.
+    #[must_use]
+    pub fn with_text(&self) -> BTreeSet<ResultName> {
+        files::with_text(&self.files.stream())
+    }
+
     /// The disk.
     #[must_use]
     pub const fn disk(&self) -> &VirtualDisk {
@@ -341,6 +347,7 @@ impl World {
     fn tell(&mut self, event: Event) {
         let now = self.agent_now();
         if let Some(process) = &mut self.process {
+            *self.seen.events.entry(event_name(&event)).or_default() += 1;
             process.machine.handle(now, event);
         }
         self.pump();
@@ -361,7 +368,7 @@ impl World {
             self.process.as_mut().and_then(|process| process.machine.poll_notice())
         {
             self.note_leak(&format!("{notice:?}"), "a notice");
-            self.tell_trace(Party::Agent, &notice_name(&notice), || format!("{notice:?}"));
+            self.tell_trace(Party::Agent, notice_name(&notice), || format!("{notice:?}"));
             self.seen.notices.push((self.now, notice));
         }
         if self.process.as_ref().is_some_and(|process| process.machine.is_stopped()) {
@@ -383,6 +390,12 @@ impl World {
             return;
         };
         let number = process.number;
+        if let Action::PostHeartbeat(body) = &command.action {
+            if body.runtime_metadata.is_none() && process.has_told_metadata {
+                self.seen.bare_beats.push(self.now);
+            }
+            process.has_told_metadata |= body.runtime_metadata.is_some();
+        }
         if let Some(lowered) = lower(&self.config, &command.action) {
             let token = process.token.as_ref();
             let fingerprint = token.map_or(0, |token| fingerprint(0, token.expose()));

@@ -33,6 +33,8 @@ pub(crate) struct Process<D: Disk> {
     pub(crate) machine: Heartbeat,
     pub(crate) token: Option<Secret>,
     pub(crate) cancelled: BTreeSet<CommandId>,
+    /// Whether a beat carried the runtime metadata.
+    pub(crate) has_told_metadata: bool,
     disk: D,
     store: Store<D>,
 }
@@ -49,6 +51,7 @@ impl<D: Disk + Clone> Process<D> {
             machine: Heartbeat::new(config, seed, now),
             token: read_secret(&disk, &token_file()).ok().flatten(),
             cancelled: BTreeSet::new(),
+            has_told_metadata: false,
             store: Store::new(disk.clone(), paths),
             disk,
         }

@@ -1,7 +1,7 @@
 //! What was seen of a run, from outside: the ground that the promises are
 //! checked on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use everbeat_core::Notice;
@@ -64,6 +64,8 @@ pub struct Listed {
     pub first: Duration,
     /// For the last time.
     pub last: Duration,
+    /// In how many lists, of which those after the second do not count.
+    pub lists: u8,
 }
 
 /// Everything that was seen.
@@ -79,6 +81,14 @@ pub struct Seen {
     /// Finished results of the own workspace that reached the agent in a
     /// list.
     pub listed: BTreeMap<ResultName, Listed>,
+    /// Of these the completed ones whose text stood in the first or second
+    /// list that named them.
+    pub listed_with_text: BTreeSet<ResultName>,
+    /// When a beat lacked the runtime metadata that an earlier one of the
+    /// same process had carried.
+    pub bare_beats: Vec<Duration>,
+    /// What the agent was told, and how often.
+    pub events: BTreeMap<&'static str, u64>,
     /// Every notice, with when.
     pub notices: Vec<(Duration, Notice)>,
     /// How often the agent asked for what.
