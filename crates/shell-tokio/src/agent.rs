@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everbeat_core::{
-    FileFailureKind, Heartbeat, Instant, Outcome, Overview, RecordHeader, Report, Secret,
+    FileFailureKind, Heartbeat, Instant, Outcome, Overview, RecordHeader, Report, Secret, Tuning,
     ValidConfig,
 };
 use everbeat_store::Paths;
@@ -258,6 +258,18 @@ impl Reporter {
     pub(crate) async fn tell(&self, report: Report) -> Result<Told, Stopped> {
         let (told, answer) = oneshot::channel();
         self.inputs.send(Input::Tell(self.index, report, told)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Goes on with another tuning.
+    pub(crate) async fn retune(&self, tuning: Tuning) -> Result<(), Stopped> {
+        self.inputs.send(Input::Retune(self.index, tuning)).await.map_err(|_| Stopped)
+    }
+
+    /// Reads the token's file again, without a refusal.
+    pub(crate) async fn read_token(&self) -> Result<Outcome, Stopped> {
+        let (read, answer) = oneshot::channel();
+        self.inputs.send(Input::ReadToken(self.index, read)).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
     }
 

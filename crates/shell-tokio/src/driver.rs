@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use everbeat_core::{
     Action, AgentStatus, Command, CommandId, Event, Heartbeat, Instant, Now, Outcome, Overview,
-    Phase, Report,
+    Phase, Report, Tuning,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
@@ -35,6 +35,10 @@ pub(crate) enum Input {
     Report(usize, Report),
     /// The same, and whoever said it waits to hear what became of it.
     Tell(usize, Report, oneshot::Sender<Told>),
+    /// Go on with another tuning.
+    Retune(usize, Tuning),
+    /// Read the token's file again; the answer is what came of it.
+    ReadToken(usize, oneshot::Sender<Outcome>),
     /// Somebody wants to know how things stand.
     Status(usize, oneshot::Sender<Answer>),
     Stop(usize),
@@ -112,6 +116,13 @@ impl Driver {
             Some(Input::Tell(index, report, told)) => {
                 // Whoever has left needs no answer.
                 let _ = told.send(self.tell(index, report));
+            }
+            Some(Input::Retune(index, tuning)) => self.feed(index, Event::Retune(tuning)),
+            Some(Input::ReadToken(index, read)) => {
+                if let Some(machine) = self.machines.get(index) {
+                    let context = Arc::clone(&machine.context);
+                    tokio::spawn(async move { read.send(context.load_token().await) });
+                }
             }
             Some(Input::Status(index, asked)) => {
                 if let Some(answer) = self.status(index) {

@@ -30,6 +30,12 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Reads the token's file, for nobody's refusal.
+    pub(crate) async fn load_token(&self) -> Outcome {
+        let token = Arc::clone(&self.token);
+        self.shared.secrets.run(move |()| token.load()).await
+    }
+
     /// Carries out any action that is answered.
     pub(crate) async fn carry_out(self: Arc<Self>, action: Action) -> Outcome {
         if let Some(request) = lower(&self.config, &action) {

@@ -35,6 +35,8 @@ mod control;
 mod driver;
 mod effects;
 mod files;
+#[cfg(feature = "cli")]
+mod live;
 mod log;
 mod observe;
 mod record;
@@ -44,7 +46,6 @@ pub mod serve;
 #[cfg(feature = "cli")]
 mod settings;
 #[cfg(feature = "cli")]
-#[expect(dead_code, reason = "the routes that show it follow")]
 mod telemetry;
 #[cfg(test)]
 mod testing;

@@ -85,7 +85,7 @@ impl Token {
         TokenStatus { source, read_age: state.read_at.map(|at| at.elapsed()) }
     }
 
-    /// Reads the token for the first time. Blocks.
+    /// Reads the token: at the start, or because somebody asks. Blocks.
     pub(crate) fn load(&self) -> Outcome {
         self.read(false)
     }

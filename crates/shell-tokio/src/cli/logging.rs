@@ -10,8 +10,11 @@ use std::time::Duration;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::reload;
 
+use crate::live::LogLevel;
 use crate::settings::LogFormat;
+use crate::telemetry::log_tap::LogTap;
 
 /// Lines that wait for whoever reads standard error; more are dropped and
 /// counted, since a reader that hangs must not hold up a beat.
@@ -29,20 +32,27 @@ pub(crate) fn start(filter: Targets, format: LogFormat) -> io::Result<Logging> {
         .spawn(move || write_lines(&queue, &counter))?;
     let output = Output { lines: lines.clone(), dropped };
     // Its own way to tell of failures panics where standard error is closed.
+    let (changeable, handle) = reload::Layer::new(filter.clone());
+    let level = LogLevel::new(handle, filter);
+    let tap = LogTap::default();
     let layer = tracing_subscriber::fmt::layer().with_writer(output).log_internal_errors(false);
     let layer = match format {
         LogFormat::Text => layer.with_target(false).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter)).init();
+    tracing_subscriber::registry().with(layer.with_filter(changeable)).with(tap.layer()).init();
     std::panic::set_hook(Box::new(|panic| tracing::error!("a fault in this program: {panic}")));
-    Ok(Logging { lines })
+    Ok(Logging { lines, level, tap })
 }
 
 /// The way to the log's thread.
 #[derive(Debug)]
 pub(crate) struct Logging {
     lines: SyncSender<Item>,
+    /// What of it is logged.
+    pub(crate) level: LogLevel,
+    /// The same for others, at their levels.
+    pub(crate) tap: LogTap,
 }
 
 impl Logging {

@@ -4,13 +4,18 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use tokio::sync::watch;
 
 use super::args::SettingsArgs;
+use super::logging::{self, Logging};
 use super::signals::Signals;
-use super::{Exit, check, logging, runtime};
+use super::{Exit, check, runtime};
 use crate::clock;
 use crate::control::{App, BindError, Control, ControlSettings, Facts, Server, StartError};
+use crate::live::Reloader;
+use crate::live::reload::Running;
 use crate::settings::Settings;
+use crate::settings::layers::Sources;
 use crate::telemetry::Telemetry;
 use crate::{Agent, AgentConfig, SpawnError};
 
@@ -48,7 +53,8 @@ pub(crate) enum CheckMode {
 }
 
 pub(crate) fn run(args: &RunArgs, signals: Signals) -> Exit {
-    let settings = Settings::read(&args.settings.sources());
+    let sources = args.settings.sources();
+    let settings = Settings::read(&sources);
     if let Some(mode) = args.check {
         return check::check(settings, mode, args.json, signals);
     }
@@ -61,6 +67,7 @@ pub(crate) fn run(args: &RunArgs, signals: Signals) -> Exit {
             return Exit::Usage;
         }
     };
+    let reading = (sources, Running::of(&settings));
     let logging = match logging::start(settings.log, settings.log_format) {
         Ok(logging) => logging,
         Err(error) => {
@@ -74,7 +81,8 @@ pub(crate) fn run(args: &RunArgs, signals: Signals) -> Exit {
     let exit = match runtime() {
         Ok(runtime) => {
             let agent = AgentConfig { record: args.record.clone(), ..settings.agent };
-            let exit = runtime.block_on(beat(agent, settings.control, signals));
+            let beating = beat(agent, settings.control, reading, &logging, signals);
+            let exit = runtime.block_on(beating);
             // A name server that hangs must not hold up the end.
             runtime.shutdown_background();
             exit
@@ -88,7 +96,13 @@ pub(crate) fn run(args: &RunArgs, signals: Signals) -> Exit {
     exit
 }
 
-async fn beat(config: AgentConfig, control: ControlSettings, mut signals: Signals) -> Exit {
+async fn beat(
+    config: AgentConfig,
+    control: ControlSettings,
+    (sources, running): (Sources, Running),
+    logging: &Logging,
+    mut signals: Signals,
+) -> Exit {
     introduce(&config);
     let telemetry = Telemetry::start();
     let observers = vec![telemetry.observer()];
@@ -115,11 +129,16 @@ async fn beat(config: AgentConfig, control: ControlSettings, mut signals: Signal
             return Exit::Failed;
         }
     };
+    let reloader = Reloader::new(sources, running, agent.reporter(), logging.level.clone());
+    tokio::spawn(reload_at_signals(reloader.clone(), signals.reload()));
     let app = App::new(Control {
         agent: agent.reporter(),
         results: agent.results(),
         facts: Facts::new(&about, clock::wall(), agent.now()),
         telemetry,
+        log: logging.level.clone(),
+        tap: logging.tap.clone(),
+        reloader,
         connections: AtomicUsize::new(0),
         token: control.port.as_ref().map(|port| port.token.clone()),
     });
@@ -156,6 +175,13 @@ async fn beat(config: AgentConfig, control: ControlSettings, mut signals: Signal
             tracing::error!("it did not stop in time; the journal is consistent all the same");
             Exit::Failed
         }
+    }
+}
+
+/// SIGHUP reads the configuration again.
+async fn reload_at_signals(reloader: Reloader, mut asked: watch::Receiver<u64>) {
+    while asked.changed().await.is_ok() {
+        reloader.reload().await;
     }
 }
 

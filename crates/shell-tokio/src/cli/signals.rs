@@ -1,4 +1,5 @@
 //! SIGTERM and SIGINT: the first asks for the end, the second is the end.
+//! SIGHUP asks to read the configuration again.
 
 use std::io;
 use std::process;
@@ -19,6 +20,7 @@ const SIGXFSZ: i32 = 25;
 #[derive(Debug)]
 pub(crate) struct Signals {
     asked: watch::Receiver<bool>,
+    reload: watch::Receiver<u64>,
 }
 
 impl Signals {
@@ -26,6 +28,7 @@ impl Signals {
     /// process is, a second signal ends it.
     pub(crate) fn install() -> io::Result<Self> {
         let (ask, asked) = watch::channel(false);
+        let (ask_reload, reload) = watch::channel(0);
         let (report, installed) = mpsc::channel();
         thread::Builder::new().name("everbeat-signals".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
@@ -40,7 +43,7 @@ impl Signals {
                 match handlers() {
                     Ok(handlers) => {
                         let _ = report.send(Ok(()));
-                        serve(handlers, &ask).await;
+                        serve(handlers, &ask, &ask_reload).await;
                     }
                     Err(error) => {
                         let _ = report.send(Err(error));
@@ -49,7 +52,12 @@ impl Signals {
             });
         })?;
         installed.recv().map_err(io::Error::other)??;
-        Ok(Self { asked })
+        Ok(Self { asked, reload })
+    }
+
+    /// To wait for SIGHUPs: it changes with each.
+    pub(crate) fn reload(&self) -> watch::Receiver<u64> {
+        self.reload.clone()
     }
 
     /// Waits for the first.
@@ -59,17 +67,27 @@ impl Signals {
     }
 }
 
-fn handlers() -> io::Result<[Signal; 2]> {
+fn handlers() -> io::Result<[Signal; 3]> {
     #[cfg(target_os = "linux")]
     drop(signal(SignalKind::from_raw(SIGXFSZ))?);
-    Ok([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?])
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let [terminate, interrupt, hangup] = kinds.map(signal);
+    Ok([terminate?, interrupt?, hangup?])
 }
 
-async fn serve([mut terminate, mut interrupt]: [Signal; 2], ask: &watch::Sender<bool>) {
+async fn serve(
+    [mut terminate, mut interrupt, mut hangup]: [Signal; 3],
+    ask: &watch::Sender<bool>,
+    ask_reload: &watch::Sender<u64>,
+) {
     loop {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hangup.recv() => {
+                ask_reload.send_modify(|asked| *asked += 1);
+                continue;
+            }
         }
         if ask.send_replace(true) {
             process::exit(Exit::Failed as i32);

@@ -28,7 +28,9 @@ use tokio::time::timeout;
 
 use crate::driver::{Answer, Told};
 use crate::results::Results;
+use crate::live::{LogLevel, Reloader};
 use crate::telemetry::Telemetry;
+use crate::telemetry::log_tap::LogTap;
 use crate::{AgentConfig, Reporter, Stopped};
 use problem::{Kind, Problem};
 
@@ -69,6 +71,9 @@ pub(crate) struct Control {
     pub(crate) results: Results,
     pub(crate) facts: Facts,
     pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) log: LogLevel,
+    pub(crate) tap: LogTap,
+    pub(crate) reloader: Reloader,
     pub(crate) connections: AtomicUsize,
     pub(crate) token: Option<Secret>,
 }

@@ -105,6 +105,11 @@ impl Effective {
         self.problems.push(problem);
     }
 
+    /// Each setting's text.
+    pub(crate) fn texts(&self) -> BTreeMap<&'static str, String> {
+        self.values.iter().map(|(key, given)| (*key, given.text.clone())).collect()
+    }
+
     fn add(&mut self, setting: &'static Setting, text: String, origin: Origin) {
         let checked = setting.kind.check(&text);
         self.values.insert(setting.key, Given { text, origin });
@@ -198,4 +203,17 @@ impl Effective {
             self.values.insert("state_dir", Given { text, origin: Origin::Default });
         }
     }
+}
+
+/// The setting that a problem is about, by how [`Effective::blame`] begins it.
+pub(crate) fn blamed(problem: &str) -> Option<&'static str> {
+    let mut parts = problem.split(": ");
+    let origin = parts.next()?;
+    let is_flag = |setting: &&Setting| origin.strip_prefix("--") == Some(setting.flag);
+    let is_named = |setting: &&Setting| {
+        setting.key == origin || setting.variables.contains(&origin) || is_flag(setting)
+    };
+    let of_origin = SETTINGS.iter().find(is_named);
+    let in_file = || parts.next().and_then(|key| SETTINGS.iter().find(|it| it.key == key));
+    of_origin.or_else(in_file).map(|setting| setting.key)
 }

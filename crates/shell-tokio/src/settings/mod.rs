@@ -5,9 +5,13 @@ pub(crate) mod file;
 pub(crate) mod layers;
 pub(crate) mod schema;
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use everbeat_core::limits::AGENT_CARD_BYTES_MAX;
 use everbeat_core::{Announce, Backlog, Config, Deliver, Notify, Secret, ValidConfig};
@@ -30,6 +34,9 @@ pub(crate) struct Settings {
     pub(crate) log: Targets,
     pub(crate) log_format: LogFormat,
     pub(crate) warnings: Vec<String>,
+    /// What was given for each, by key. Behind a zero byte stands the sum of
+    /// the file that it names, where its contents are part of it.
+    pub(crate) texts: BTreeMap<&'static str, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +70,22 @@ impl Settings {
         let log = effective.text("log").and_then(|text| text.parse().ok()).unwrap_or_default();
         let is_json = effective.text("log_format") == Some("json");
         let log_format = if is_json { LogFormat::Json } else { LogFormat::Text };
-        Ok(Self { agent, control, log, log_format, warnings: effective.warnings })
+        let mut texts = effective.texts();
+        let card = agent.core.agent_card.as_ref().map(ToString::to_string);
+        let token = control.port.as_ref().map(|port| port.token.expose().to_owned());
+        for (key, contents) in [("agent_card", card), ("control_token_file", token)] {
+            if let (Some(text), Some(contents)) = (texts.get_mut(key), contents) {
+                let _ = write!(text, "\0{}", sum(&contents));
+            }
+        }
+        Ok(Self { agent, control, log, log_format, warnings: effective.warnings, texts })
     }
+}
+
+/// The same for the same contents, in this process only.
+fn sum(contents: &str) -> u64 {
+    static KEY: OnceLock<RandomState> = OnceLock::new();
+    KEY.get_or_init(RandomState::new).hash_one(contents)
 }
 
 /// The core's own configuration; `None` if something is wrong with it.

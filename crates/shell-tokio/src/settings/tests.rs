@@ -260,6 +260,19 @@ fn a_bad_file_is_refused_by_its_line() {
 }
 
 #[test]
+fn a_problem_leads_to_its_setting() {
+    for problem in ["--cooldown: x", "EVERBEAT_COOLDOWN: x", "cooldown: x", "/e: 1:7: cooldown: x"]
+    {
+        let is_odd_path = problem.starts_with("/e: ");
+        let expected = if is_odd_path { None } else { Some("cooldown") };
+        assert_eq!(layers::blamed(problem), expected, "{problem}");
+    }
+    assert_eq!(layers::blamed("/etc/e.toml:3: cooldown: x"), Some("cooldown"));
+    assert_eq!(layers::blamed("/etc/e.toml: No such file"), None);
+    assert_eq!(layers::blamed("/etc/e.toml:3: \"colour\" is not a setting"), None);
+}
+
+#[test]
 fn all_problems_are_told_at_once() {
     let variables = [("EVERBEAT_INTERVAL", "x"), ("EVERBEAT_NOTIFY", "y")];
     assert_eq!(Settings::read(&sources(&variables, &[("backlog", "z")])).unwrap_err().len(), 3);

@@ -1,7 +1,10 @@
 //! The routes: one line here for each part.
 
+mod changes;
+mod events;
 mod health;
 mod id;
+mod metrics;
 mod reports;
 mod results;
 mod status;
@@ -23,9 +26,13 @@ pub(crate) fn router(app: App) -> Router {
         .merge(tasks::routes())
         .merge(reports::routes())
         .merge(results::routes())
+        .merge(events::routes())
+        .merge(metrics::routes())
+        .merge(changes::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(App::clone(&app), guard::check))
+        .layer(from_fn_with_state(App::clone(&app), metrics::count))
         .with_state(app)
 }
 
