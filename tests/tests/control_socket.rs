@@ -66,6 +66,12 @@ fn a_named_place_that_cannot_be_used_is_an_error() {
         assert_eq!(agent.ended(SOON).code(), Some(2), "{path}");
         agent.logs(words);
         agent.logs("--control none");
+        let mut check = Agent::command(&scene.home, &scene.platform.url(), &["--control", &path]);
+        let said = check.args(["--check", "--json"]).output().unwrap();
+        let found: Value = serde_json::from_slice(&said.stdout).unwrap();
+        let of = |row: &&Value| row["check"] == "control socket";
+        let row = found["checks"].as_array().into_iter().flatten().find(of);
+        assert_eq!(row.map(|row| &row["status"]), Some(&json!("error")), "{found}");
     }
     assert_eq!(fs::read(&precious).unwrap(), b"precious");
 }

@@ -307,7 +307,9 @@ proptest! {
     /// ttl, to the nanosecond, and the machine is woken for it by its own
     /// wish.
     #[test]
-    fn tasks_run_exactly_as_long_as_they_may(steps in proptest::collection::vec(any_step(), 1..60)) {
+    fn tasks_run_exactly_as_long_as_they_may(
+        steps in proptest::collection::vec(any_step(), 1..60)
+    ) {
         let mut world = World::new();
         let mut model = std::collections::BTreeMap::<String, Option<Instant>>::new();
         for step in steps {

@@ -14,6 +14,7 @@ use super::signals::Signals;
 use super::{Exit, print, runtime};
 use crate::AgentConfig;
 use crate::client::Client;
+use crate::control::{self, BindError, SocketPlace};
 use crate::settings::Settings;
 
 /// What the platform is asked: for this workspace, and for its delegations.
@@ -72,6 +73,7 @@ pub(crate) fn check(
     findings.push(token_finding);
     findings.push(check_state_dir(&config.state_dir));
     findings.push(check_results(&config.results_file));
+    findings.extend(settings.control.socket.as_ref().map(check_control));
     findings.extend(check_registration(config));
     if mode == CheckMode::Online {
         match ask(config, token, signals) {
@@ -135,6 +137,30 @@ pub(crate) fn check_token(config: &AgentConfig) -> (Option<Secret>, Finding) {
         Err(failure) => {
             let detail = format!("cannot {} {shown}: {}", failure.operation, failure.reason);
             (environment, finding("token", Status::Error, detail))
+        }
+    }
+}
+
+/// What an agent that runs already has is nothing wrong with the settings.
+fn check_control(place: &SocketPlace) -> Finding {
+    let check = "control socket";
+    let shown = place.path.display();
+    let folder = place.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    // The state folder has a check of its own, and is made if it is missing.
+    if place.is_given
+        && let Err(problem) = writable(folder)
+    {
+        return finding(check, Status::Error, format!("{}: {problem}", folder.display()));
+    }
+    match control::examine(&place.path) {
+        Ok(()) => finding(check, Status::Ok, format!("{shown}: can be made")),
+        Err(BindError::Living(_)) => {
+            finding(check, Status::Warning, format!("{shown}: a running agent answers there"))
+        }
+        Err(error) if place.is_given => finding(check, Status::Error, error.to_string()),
+        Err(error) => {
+            finding(check, Status::Warning, format!("{error}; beats would go on without it"))
         }
     }
 }

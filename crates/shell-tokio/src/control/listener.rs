@@ -60,19 +60,9 @@ impl Socket {
     /// connect, and a client finds the old one or the new one, never none.
     pub(crate) fn bind(path: &Path) -> Result<Self, BindError> {
         let socket = |source| BindError::Socket { path: path.into(), source };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        if bytes(path) > PATH_BYTES_MAX || bytes(folder) + BESIDE_BYTES > PATH_BYTES_MAX {
-            return Err(BindError::TooLong(path.into()));
-        }
+        let folder = folder_of(path);
         let _turn = take_turn(folder).map_err(socket)?;
-        match look(path) {
-            Found::Absent | Found::NobodyListens => {}
-            Found::Listening => return Err(BindError::Living(path.into())),
-            found @ (Found::NotAllowed | Found::Odd(_)) => {
-                return Err(BindError::Odd { path: path.into(), found });
-            }
-        }
+        examine(path)?;
         let beside = Beside::new(folder).map_err(socket)?;
         let made = beside.0.join("s");
         let listen = || {
@@ -100,6 +90,26 @@ impl Drop for Socket {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// What would keep a socket from being made at `path`, whose folder is not
+/// looked at.
+pub(crate) fn examine(path: &Path) -> Result<(), BindError> {
+    if bytes(path) > PATH_BYTES_MAX || bytes(folder_of(path)) + BESIDE_BYTES > PATH_BYTES_MAX {
+        return Err(BindError::TooLong(path.into()));
+    }
+    match look(path) {
+        Found::Absent | Found::NobodyListens => Ok(()),
+        Found::Listening => Err(BindError::Living(path.into())),
+        found @ (Found::NotAllowed | Found::Odd(_)) => {
+            Err(BindError::Odd { path: path.into(), found })
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 /// A port that listens.

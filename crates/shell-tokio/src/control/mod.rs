@@ -34,7 +34,7 @@ use crate::telemetry::log_tap::LogTap;
 use crate::{AgentConfig, Reporter, Stopped};
 use problem::{Kind, Problem};
 
-pub(crate) use listener::BindError;
+pub(crate) use listener::{BindError, examine};
 pub(crate) use server::{Server, StartError};
 
 /// Where it listens.
