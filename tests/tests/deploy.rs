@@ -93,9 +93,9 @@ fn every_alert_has_a_runbook_and_a_test() {
 #[test]
 fn promtool_agrees_with_rules_tests_and_scraping() {
     let deploy = top().join("deploy");
-    if promtool(&deploy, &["check", "rules", "alerts.yml"]) {
-        promtool(&deploy, &["test", "rules", "alerts_test.yml"]);
-        promtool(&deploy, &["check", "config", "--syntax-only", "prometheus.yml"]);
+    if promtool(&deploy, &["check", "rules", "alerts.yml"], "") {
+        promtool(&deploy, &["test", "rules", "alerts_test.yml"], "");
+        promtool(&deploy, &["check", "config", "--syntax-only", "prometheus.yml"], "");
     }
 }
 
@@ -114,7 +114,7 @@ fn promtool_understands_the_dashboard() {
     }
     let folder = TempDir::new();
     fs::write(folder.path().join("rules.yml"), rules).expect("the questions as rules");
-    promtool(folder.path(), &["check", "rules", "rules.yml"]);
+    promtool(folder.path(), &["check", "rules", "rules.yml"], "");
 }
 
 /// Each panel and variable works with any data source that is chosen.

@@ -161,6 +161,8 @@ pub struct WakeStatus {
     pub last_message_id: Option<String>,
     /// What it named.
     pub last_results: StageStatus,
+    /// Shortest time between two of them.
+    pub cooldown: Duration,
     /// Until the next one may go out.
     pub cooldown_left: Duration,
     /// Messages sent in the last hour, as far as they count for its budget.

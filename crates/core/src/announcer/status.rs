@@ -29,6 +29,7 @@ impl Announcer {
             last_results: last.map_or_else(StageStatus::default, |(_, message)| {
                 StageStatus::of(message.keys.iter().map(|key| &key.delegation_id))
             }),
+            cooldown: config.cooldown,
             cooldown_left: self.not_before.since(now),
             sent_last_hour: self.sent.iter().filter(in_last_hour).count(),
             per_hour_max: config.self_messages_per_hour_max,

@@ -31,7 +31,7 @@ pub(crate) fn status(control: &Control, answer: &Answer) -> Value {
         "started_at": rfc3339(facts.started_at),
         "uptime_s": seconds(now.monotonic.since(facts.started)),
         "interval_s": seconds(facts.interval),
-        "cooldown_s": seconds(facts.cooldown),
+        "cooldown_s": seconds(status.wake.cooldown),
         "state": status.phase,
         "verdict": verdict::verdict(facts, answer),
         "beat": beat(&status.beat, ago(status.beat.lane.last_accepted_age)),

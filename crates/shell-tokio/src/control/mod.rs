@@ -27,8 +27,8 @@ use everbeat_core::{Instant, Report, Secret, WallTime};
 use tokio::time::timeout;
 
 use crate::driver::{Answer, Told};
-use crate::results::Results;
 use crate::live::{LogLevel, Reloader};
+use crate::results::Results;
 use crate::telemetry::Telemetry;
 use crate::telemetry::log_tap::LogTap;
 use crate::{AgentConfig, Reporter, Stopped};
@@ -115,7 +115,6 @@ pub(crate) struct Facts {
     pub(crate) results_file: PathBuf,
     pub(crate) state_dir: PathBuf,
     pub(crate) interval: Duration,
-    pub(crate) cooldown: Duration,
     pub(crate) started_at: WallTime,
     pub(crate) started: Instant,
 }
@@ -130,7 +129,6 @@ impl Facts {
             results_file: config.results_file.clone(),
             state_dir: config.state_dir.clone(),
             interval: config.core.interval,
-            cooldown: config.core.cooldown,
             started_at,
             started,
         }

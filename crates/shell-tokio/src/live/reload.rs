@@ -247,8 +247,8 @@ mod tests {
 
     #[test]
     fn a_files_contents_count_and_are_not_shown() {
-        let old = running(&[("agent_card", "/card.json\0123")]);
-        let new = running(&[("agent_card", "/card.json\0456")]);
+        let old = running(&[("agent_card", "/card.json\0abc")]);
+        let new = running(&[("agent_card", "/card.json\0def")]);
         let reloaded = compare(&old, &new);
         assert_eq!(outcomes(&reloaded), [("agent_card", "needs_restart")]);
         assert_eq!(reloaded.parts[0].detail, "what /card.json holds is another");

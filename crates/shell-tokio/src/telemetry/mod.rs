@@ -32,9 +32,9 @@ const READ_MAX: usize = 128;
 /// Bytes of one text in an event, and of one in a list.
 const TEXT_BYTES_MAX: usize = 1_024;
 const ITEM_BYTES_MAX: usize = 256;
-/// Ids grow through restarts: they begin at so many for each second of the
-/// wall clock. Both factors stay exact in a double for two centuries.
-const IDS_PER_SECOND: u64 = 1_000_000;
+/// Ids grow through restarts: they begin at so many for each millisecond of
+/// the wall clock. A double holds them exactly for two centuries.
+const IDS_PER_MS: u64 = 1_000;
 
 /// Fields of an event.
 pub(crate) type Fields = Map<String, Value>;
@@ -51,7 +51,7 @@ impl Telemetry {
     /// Of a process that starts now.
     pub(crate) fn start() -> Arc<Self> {
         let started_ms = u64::try_from(clock::wall().unix_millis()).unwrap_or_default();
-        let ring = Ring::new((started_ms / 1_000).saturating_mul(IDS_PER_SECOND) + 1);
+        let ring = Ring::new(started_ms.saturating_mul(IDS_PER_MS).saturating_add(1));
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), started_ms as f64 / 1_000.0);
         let last_id = watch::Sender::new(ring.last_id());
         Arc::new(Self { ring: Mutex::new(ring), last_id, metrics })

@@ -1,0 +1,198 @@
+//! `GET /v1/events`: what happens, as it happens, and from where one was.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use everbeat_tests::{Events, Reader, Scene};
+use serde_json::{Value, json};
+
+/// A result's whole life is told: seen, stored, announced; so are beats and
+/// what the agent says of itself.
+#[test]
+fn a_results_life_is_told_as_it_happens() {
+    let scene = Scene::new();
+    let mut agent = scene.agent(&[]);
+    let control = scene.control();
+    let mut events = Events::listen(&control, "", "");
+    let reader = Reader::by_hand(&scene.home.results());
+    scene.completed("d-0001");
+    let results = events.next_that(|event| event.kind == "results");
+    assert_eq!(results.data["ids"], json!(["d-0001"]), "{results:?}");
+    let wake = events.next_that(|event| event.kind == "wake");
+    assert_eq!(wake.data["outcome"], "accepted", "{wake:?}");
+    assert_eq!(wake.data["ids"], json!(["d-0001"]));
+    assert_eq!(wake.data["message_id"], control.status()["wake"]["last_message_id"]);
+    control.done("PUT", "/v1/tasks/t-1", &json!({"title": "reading"}));
+    let task = events.next_that(|event| event.kind == "task");
+    assert_eq!((&task.data["report"], &task.data["id"]), (&json!("task_started"), &json!("t-1")));
+    let beat = events.next_that(|event| event.kind == "beat");
+    assert_eq!((&beat.data["outcome"], &beat.data["status"]), (&json!("accepted"), &json!(200)));
+    assert!(beat.data["took_s"].as_f64().is_some_and(|took| took > 0.0 && took < 10.0), "{beat:?}");
+    assert!(beat.data["lateness_s"].is_f64() && beat.data["at"].is_string(), "{beat:?}");
+    scene.wait_for_result(&reader, "d-0001");
+    agent.stop();
+}
+
+/// Whoever comes back with the last id gets all that it missed and nothing
+/// twice, by header or by address; the header is the newer.
+#[test]
+fn who_comes_back_reads_on() {
+    let scene = Scene::new();
+    let mut agent = scene.agent(&[]);
+    let control = scene.control();
+    let mut events = Events::listen(&control, "?after=0", "");
+    let first = events.next_event();
+    let second = events.next_event();
+    assert_eq!(second.id, first.id.map(|id| id + 1));
+    drop(events);
+    scene.wait_for_beats(2);
+    let after = first.id.expect("an id");
+    let header = format!("Last-Event-ID: {after}\r\n");
+    let mut again = Events::listen(&control, "?after=0", &header);
+    assert_eq!(again.next_event(), second);
+    let mut by_address = Events::listen(&control, &format!("?after={after}"), "");
+    assert_eq!(by_address.next_event(), second);
+    // All up to now, without a gap, and on from there.
+    let last = control.status()["events"]["last_id"].as_u64().expect("an id");
+    for expected in after + 2..=last {
+        assert_eq!(again.next_event().id, Some(expected));
+    }
+    agent.stop();
+}
+
+/// Only what was asked for; a wrong word is refused by name.
+#[test]
+fn kinds_are_chosen() {
+    let scene = Scene::new();
+    let mut agent = scene.agent(&[]);
+    let control = scene.control();
+    let mut events = Events::listen(&control, "?after=0&kinds=beat,poll", "");
+    for _ in 0..6 {
+        let event = events.next_event();
+        assert!(["beat", "poll"].contains(&event.kind.as_str()), "{event:?}");
+    }
+    let refused = [
+        ("?kinds=bees", "kinds"),
+        ("?after=x", "after"),
+        ("?after=-1", "after"),
+        ("?level=loud", "level"),
+        ("?colour=red", "colour"),
+    ];
+    for (query, field) in refused {
+        let answer = control.send("GET", &format!("/v1/events{query}"), &Value::Null);
+        assert_eq!((answer.status, &answer.json()["field"]), (422, &json!(field)), "{query}");
+    }
+    agent.stop();
+}
+
+/// What is not kept any more is counted, and the rest follows.
+#[test]
+fn what_is_lost_is_counted() {
+    let scene = Scene::new();
+    let mut agent = scene.agent(&[]);
+    let control = scene.control();
+    let first = Events::listen(&control, "?after=0", "").next_event();
+    let first = first.id.expect("an id");
+    // More than are kept.
+    let mut stream = control.connect();
+    let body = json!({"title": "t"}).to_string();
+    let request = format!(
+        "PUT /v1/tasks/t HTTP/1.1\r\nHost: everbeat\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for _ in 0..1_200 {
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = [0; 4_096];
+        let read = stream.read(&mut answer).expect("an answer");
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200 "), "a task begins");
+    }
+    let mut events = Events::listen(&control, &format!("?after={first}"), "");
+    let lost = events.next_event();
+    assert_eq!((lost.kind.as_str(), &lost.data["of"]), ("lost", &json!("events")), "{lost:?}");
+    let missed = lost.data["missed"].as_u64().expect("a count");
+    assert!(missed >= 100, "{lost:?}");
+    assert_eq!(lost.id, Some(first + missed), "who comes back does not lose it again");
+    assert_eq!(events.next_event().id, Some(first + missed + 1));
+    control.wait_for("the loss is counted", |status| {
+        status["events"]["dropped"].as_u64().is_some_and(|dropped| dropped >= missed)
+    });
+    agent.stop();
+}
+
+/// A restart is told to whoever comes back with an id of the process before.
+#[test]
+fn a_restart_is_told() {
+    let scene = Scene::new();
+    let mut agent = scene.agent(&[]);
+    let control = scene.control();
+    let before = Events::listen(&control, "?after=0", "").next_event().id.expect("an id");
+    agent.stop();
+    let mut agent = scene.agent(&[]);
+    let mut events = Events::listen(&control, &format!("?after={before}"), "");
+    let lost = events.next_event();
+    assert_eq!((lost.kind.as_str(), &lost.data["restarted"]), ("lost", &json!(true)), "{lost:?}");
+    let next = events.next_event().id.expect("an id");
+    assert!(next > before, "ids grow through restarts");
+    agent.stop();
+}
+
+/// The log at the level that a listener wants, whatever the process logs
+/// itself; and only while somebody listens.
+#[test]
+fn the_log_is_heard_at_any_level() {
+    let scene = Scene::new();
+    let mut agent = scene.agent(&["--log", "off"]);
+    let control = scene.control();
+    let mut quiet = Events::listen(&control, "", "");
+    let mut events = Events::listen(&control, "?level=info&kinds=log", "");
+    scene.completed("d-0001");
+    let line = events.next_that(|event| {
+        event.data["message"].as_str().is_some_and(|words| words.contains("the agent was told"))
+    });
+    assert_eq!((line.kind.as_str(), line.id), ("log", None), "{line:?}");
+    assert_eq!(line.data["level"], "info");
+    assert_eq!(line.data["fields"]["notice"], "announced");
+    let target = line.data["target"].as_str().expect("a target");
+    assert!(target.starts_with("everbeat"), "{line:?}");
+    // The same moment for one that did not ask for the log.
+    let mut seen = Vec::new();
+    quiet.next_that(|event| {
+        seen.push(event.kind.clone());
+        event.kind == "wake"
+    });
+    assert!(!seen.iter().any(|kind| kind == "log"), "{seen:?}");
+    agent.stop();
+    assert_eq!(agent.log(), "", "the process itself logs nothing");
+}
+
+/// Ten listeners at once cost no beat, and whoever goes is forgotten.
+#[test]
+fn listeners_come_and_go() {
+    let scene = Scene::new();
+    let mut agent = scene.agent(&[]);
+    let control = scene.control();
+    let mut all: Vec<_> =
+        (0..10).map(|_| Events::listen(&control, "?kinds=beat&level=debug", "")).collect();
+    for events in &mut all {
+        events.next_that(|event| event.kind == "beat");
+    }
+    let open = || control.status()["control"]["connections"].as_u64().unwrap_or(0);
+    assert!(open() >= 10, "{} connections", open());
+    drop(all);
+    control.wait_for("they are forgotten", |status| status["control"]["connections"] == 1);
+    agent.stop();
+}
+
+/// A comment comes at least every 15 s where nothing else does.
+#[test]
+fn a_quiet_stream_is_kept_open() {
+    let scene = Scene::new();
+    let mut agent = scene.agent(&[]);
+    let mut events = Events::listen(&scene.control(), "?kinds=child", "");
+    let from = Instant::now();
+    while events.line().trim_end() != ":" {}
+    let waited = from.elapsed();
+    assert!((13..20).contains(&waited.as_secs()), "after {waited:?}");
+    assert!(from.elapsed() < Duration::from_secs(30));
+    agent.stop();
+}
