@@ -1,15 +1,17 @@
 //! The live page of the served platform: its routes, its stream, who may use
 //! its buttons, and what a person can do with it in a browser.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use everbeat_tests::{Scene, request, wait};
+use everbeat_tests::{Scene, TempDir, everbeat, request, wait};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 /// The whole answer, its head in small letters.
@@ -225,6 +227,75 @@ fn the_page_stays_while_the_platform_is_away() {
     find(&events, "that it is back", |name, data| {
         name == "change" && data.get("outage_until_ms").is_some_and(Value::is_null)
     });
+}
+
+/// Trouble by hand is no broken promise, and a result by hand is a result.
+#[test]
+fn the_demo_serves_the_page_and_counts_what_is_done_on_it() {
+    let mut demo = Demo::start();
+    demo.says("accepts a beat");
+    let text = demo.text();
+    let url = text.split("yourself, at http://").nth(1).expect("where the page is");
+    let address = url.split('/').next().unwrap_or_default();
+    let post = |path: &str, body: Value| {
+        let answer = request(address, "POST", &format!("/admin/{path}"), &body.to_string());
+        assert_eq!(answer.expect("an answer").status, 200, "{path}");
+    };
+    assert_eq!(request(address, "GET", "/ui/", "").expect("an answer").status, 200);
+    post("workspaces/writer/rotate-token", json!({}));
+    demo.says("writes the token that you made");
+    demo.says("what was made on the live page is over");
+    post("outage", json!({"ms": 1_500}));
+    post("delegations", json!({"workspace": "writer", "target": "peer", "id": "p0000001"}));
+    post("delegations/p0000001/finish", json!({"status": "completed", "text": "By hand."}));
+    demo.says("finishes p0000001, by your hand");
+    wait::for_true("the outage is over", || demo.text().matches("live page is over").count() > 1);
+    demo.ask_to_stop();
+    let status = demo.ended();
+    let text = demo.text();
+    assert!(status.success() && text.contains("Every promise was kept"), "{status}\n{text}");
+}
+
+/// `everbeat demo --forever`, its story in a file.
+struct Demo {
+    child: Child,
+    dir: TempDir,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let dir = TempDir::new();
+        let out = File::create(dir.path().join("out")).expect("a file for the story");
+        let child = everbeat(&["demo", "--forever"]).stdout(out).spawn().expect("the demo starts");
+        Self { child, dir }
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("out")).unwrap_or_default()
+    }
+
+    fn says(&self, words: &str) {
+        wait::for_true(words, || self.text().contains(words));
+    }
+
+    fn ask_to_stop(&self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a process id"), Signal::INT).expect("it still runs");
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        wait::within(3 * wait::PATIENCE, "the demo ends", || self.child.try_wait().ok().flatten())
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            println!("--- the demo's story ---\n{}", self.text());
+        }
+    }
 }
 
 /// By `tests/live_page/click.py`. It needs chromium, chromedriver and python3;

@@ -186,9 +186,11 @@ def pauses(browser, workspace):
     before = beats(browser, workspace)
     time.sleep(2)
     check(beats(browser, workspace) == before, "nothing moves")
-    browser.click("#pause")
+    browser.run(f"{ROW}.querySelector(\"[data-do='delegate']\").focus()", workspace)
+    browser.run("document.getElementById('pause').click()")
     browser.until("live again", "return document.getElementById('link').textContent.includes('live')")
     beats_on(browser, workspace)
+    check(browser.run("return document.activeElement.dataset.do") == "delegate", "the focus stays where it was")
     print("pause: holds still, and goes on")
 
 
@@ -256,6 +258,11 @@ def stays_quick(browser, url):
     touched = browser.run("return [...window.touched].filter((key) => key.startsWith('many-'))")
     check(touched == ["many-0005"], f"only the row that changed: {touched}")
     check(browser.run("return window.moved") == 0, "and no row moved")
+    for at in range(250):
+        post(url, "admin/delegations", {"workspace": "many-0005", "target": "reviewer", "id": f"e{at:07}"})
+    row_says(browser, "e0000249", "many-0005 → reviewer")
+    browser.until("the newest 200 are kept", "return document.getElementById('delegations-count').textContent === '200'")
+    check(browser.run("return document.querySelectorAll('#delegation-table tbody tr').length") == 25, "25 are shown")
     print(f"{MANY} workspaces: filtered in {took:.0f} ms, shown again in {clear:.0f} ms, one row changed for one beat")
 
 

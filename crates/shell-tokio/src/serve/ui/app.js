@@ -82,7 +82,11 @@ function setClocks(data) {
 
 function takeSnapshot(data) {
   setClocks(data);
-  for (const rows of [workspaces, delegations, entries]) rows.clear();
+  workspaces.retain(data.workspaces.map((item) => item.id));
+  delegations.retain(data.delegations.map((item) => item.id));
+  // Another run of the platform counts its entries anew.
+  entries.retain(data.run === state.run ? data.log.map((item) => item.number) : []);
+  state.run = data.run;
   data.workspaces.forEach((item) => workspaces.set(item.id, item));
   [...data.delegations].reverse().forEach((item) => delegations.set(item.id, item));
   data.log.forEach((item) => entries.set(item.number, item));

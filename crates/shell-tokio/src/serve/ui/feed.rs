@@ -291,6 +291,8 @@ impl Feed {
         let whole = self.seconds.len() - 1;
         let mut snapshot = self.clocks();
         snapshot.extend([
+            // As text: a script has no room for all numbers.
+            ("run".to_owned(), json!(self.run.to_string())),
             ("outage_until_ms".to_owned(), json!(self.outage_until_ms)),
             ("workspaces".to_owned(), json!(self.workspaces.values().collect::<Vec<_>>())),
             ("delegations".to_owned(), json!(self.delegations)),

@@ -95,11 +95,12 @@ export class Rows {
     this.onArranged = () => {};
   }
 
-  clear() {
-    this.items.clear();
-    this.keys = [];
-    for (const row of this.shown.values()) row.remove();
-    this.shown.clear();
+  /** Forgets all others. Rows that stay keep their place, and the focus. */
+  retain(keys) {
+    const kept = new Set(keys);
+    this.keys = this.keys.filter((key) => kept.has(key));
+    for (const key of this.items.keys()) if (!kept.has(key)) this.items.delete(key);
+    this.arrangeSoon();
   }
 
   set(key, item) {
@@ -172,6 +173,10 @@ export class Rows {
 
   /** Each row in sight with its item. */
   each(call) {
-    for (const [key, row] of this.shown) call(row, this.items.get(key).item);
+    for (const [key, row] of this.shown) {
+      const one = this.items.get(key);
+      // One that was just forgotten goes with the next arrangement.
+      if (one) call(row, one.item);
+    }
   }
 }
