@@ -342,7 +342,7 @@ impl StoreLane {
                 let reason = text::cut_chars(&text::one_line(reason), 400);
                 self.held = Some(reason.clone());
                 fx.notice(Notice::ResultsHeld { batch, reason });
-                let delay = backoff::delay(&mut fx.chance, config.interval, 1);
+                let delay = backoff::local_delay(&mut fx.chance, config.interval, 1);
                 fx.set_in(Timer::Store, delay);
                 false
             }
@@ -382,7 +382,7 @@ impl StoreLane {
         let queued = core::mem::take(&mut self.queue);
         self.queue = in_flight.into_iter().chain(queued).filter(is_true_later).collect();
         self.open = false;
-        let delay = backoff::delay(&mut fx.chance, config.interval, self.outage.failures());
+        let delay = backoff::local_delay(&mut fx.chance, config.interval, self.outage.failures());
         fx.set_in(Timer::Store, delay);
     }
 }
