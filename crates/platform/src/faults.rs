@@ -236,6 +236,10 @@ pub enum OutageKind {
     BadGateway,
     /// Connections open, and nothing comes.
     Hang,
+    /// The database blinks: whatever token is shown is called invalid (401).
+    Unauthorized,
+    /// The database blinks, and the server says so (503).
+    Unavailable,
 }
 
 impl OutageKind {
@@ -246,6 +250,14 @@ impl OutageKind {
             Self::BadGateway => {
                 let page = "<html><body><h1>502 Bad Gateway</h1></body></html>";
                 Answer::text(502, page).into()
+            }
+            Self::Unauthorized => Answer::error(401, "invalid workspace auth token").into(),
+            Self::Unavailable => {
+                let body = serde_json::json!({
+                    "error": "platform datastore unavailable — retry shortly",
+                    "code": "platform_unavailable",
+                });
+                Answer::json(503, &body).into()
             }
         }
     }

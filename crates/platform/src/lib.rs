@@ -47,6 +47,7 @@ mod platform;
 mod rate_limit;
 mod register;
 mod request;
+mod restart;
 mod route;
 mod rows;
 mod status;

@@ -119,6 +119,8 @@ fn an_outage_ends_by_itself() {
         (OutageKind::Refuse, Delivery::Refuse, 503),
         (OutageKind::Hang, Delivery::Hang, 503),
         (OutageKind::BadGateway, Delivery::After(Duration::ZERO), 502),
+        (OutageKind::Unauthorized, Delivery::After(Duration::ZERO), 401),
+        (OutageKind::Unavailable, Delivery::After(Duration::ZERO), 503),
     ] {
         bench.platform.outage(Duration::from_secs(5), kind);
         bench.wait_ms(4_999);
@@ -133,4 +135,36 @@ fn an_outage_ends_by_itself() {
     bench.platform.outage(Duration::from_secs(500), OutageKind::Refuse);
     bench.wait(180);
     assert_eq!(bench.ws().restarts, 1, "keys expire in an outage too");
+}
+
+#[test]
+fn a_restart_forgets_what_only_the_process_knew() {
+    let limit = everbeat_platform::Options { rate_limit: Some(1), ..Default::default() };
+    let mut bench = Bench::new(limit);
+    assert_eq!(beat(&mut bench).answer.status, 200);
+    assert_eq!(beat(&mut bench).answer.status, 429);
+    bench.platform.restart(Duration::from_secs(1), OutageKind::Refuse);
+    assert_eq!(beat(&mut bench).delivery, Delivery::Refuse);
+    bench.wait(1);
+    assert_eq!(beat(&mut bench).answer.status, 200, "the token is known, the limit counts anew");
+    assert!(bench.ws().live_until.is_some());
+}
+
+#[test]
+fn an_upgrade_lists_the_same_delegations_from_the_ledger() {
+    let mut bench = Bench::spring();
+    let id = bench.delegation("look");
+    bench.finish(&id, &everbeat_platform::Finish::completed("found it"));
+    assert_eq!(bench.list().len(), 2, "two rows in the log");
+    assert_eq!(beat(&mut bench).answer.value(), json!({"status": "ok"}));
+    bench.platform.upgrade(Duration::ZERO, OutageKind::Refuse);
+    let rows = bench.list();
+    assert_eq!(rows.len(), 1);
+    assert_eq!((&rows[0]["delegation_id"], &rows[0]["_ledger"]), (&json!(id), &json!(true)));
+    let answer = beat(&mut bench).answer.value();
+    assert_eq!(answer["generation"], 1);
+    assert!(answer["platform_inbound_secret"].is_string());
+    bench.platform.set_generation(Some(7));
+    bench.platform.upgrade(Duration::ZERO, OutageKind::Refuse);
+    assert_eq!(beat(&mut bench).answer.value()["generation"], 7, "it is that version already");
 }
