@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use everbeat_store::{DiskError, DiskErrorKind};
 
@@ -30,7 +30,9 @@ pub struct VirtualDisk {
 }
 
 struct Shared {
-    state: RefCell<DiskState>,
+    state: Rc<RefCell<DiskState>>,
+    /// Another process on the same disk, as long as it lives.
+    beside: RefCell<Weak<Self>>,
     open: RefCell<BTreeMap<u64, OpenFile>>,
     next_handle: RefCell<u64>,
     process: RefCell<Process>,
@@ -54,7 +56,6 @@ struct Process {
     /// A digest of all that the process has asked and heard since it was last
     /// reset: equal digests mean equal knowledge.
     observed: u64,
-    lock_is_taken_elsewhere: bool,
 }
 
 /// Sees each call before it happens and decides what becomes of it. It may
@@ -162,6 +163,12 @@ pub struct Saved {
     open: BTreeMap<u64, OpenFile>,
 }
 
+impl Shared {
+    fn holds_lock(&self, inode: u64) -> bool {
+        self.open.borrow().values().any(|open| open.inode == inode && open.is_locked)
+    }
+}
+
 impl Default for VirtualDisk {
     fn default() -> Self {
         Self::new()
@@ -172,15 +179,30 @@ impl VirtualDisk {
     /// An empty disk with a live process.
     #[must_use]
     pub fn new() -> Self {
+        Self::on(Rc::new(RefCell::new(DiskState::new())), 1_784_021_400)
+    }
+
+    fn on(state: Rc<RefCell<DiskState>>, unix_seconds: u64) -> Self {
         let shared = Shared {
-            state: RefCell::new(DiskState::new()),
+            state,
+            beside: RefCell::default(),
             open: RefCell::default(),
             next_handle: RefCell::default(),
             process: RefCell::default(),
             hook: RefCell::new(None),
-            unix_seconds: RefCell::new(1_784_021_400),
+            unix_seconds: RefCell::new(unix_seconds),
         };
         Self { shared: Rc::new(shared) }
+    }
+
+    /// The view of another process on the same disk, without a hook: each has
+    /// files of its own open and sees the other's locks. One at a time.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let other = Self::on(Rc::clone(&self.shared.state), *self.shared.unix_seconds.borrow());
+        *other.shared.beside.borrow_mut() = Rc::downgrade(&self.shared);
+        *self.shared.beside.borrow_mut() = Rc::downgrade(&other.shared);
+        other
     }
 
     /// Lets `hook` see every call from now on, or nothing.
@@ -197,9 +219,7 @@ impl VirtualDisk {
 
     /// A new process begins, on the disk as it is.
     pub fn start(&self) {
-        let lock_is_taken_elsewhere = self.shared.process.borrow().lock_is_taken_elsewhere;
-        *self.shared.process.borrow_mut() =
-            Process { lock_is_taken_elsewhere, ..Process::default() };
+        *self.shared.process.borrow_mut() = Process::default();
         self.shared.open.borrow_mut().clear();
     }
 
@@ -226,9 +246,11 @@ impl VirtualDisk {
         *self.shared.unix_seconds.borrow_mut() = seconds;
     }
 
-    /// Another process holds every lock from now on, or none.
-    pub fn set_locked_elsewhere(&self, is_taken: bool) {
-        self.shared.process.borrow_mut().lock_is_taken_elsewhere = is_taken;
+    /// Whether the process holds a lock on the file that stands at `path`.
+    #[must_use]
+    pub fn holds_lock(&self, path: &Path) -> bool {
+        let standing = self.shared.state.borrow().find(path);
+        standing.is_ok_and(|inode| self.shared.holds_lock(inode))
     }
 
     /// The disk as it is, with the files that are open.
@@ -272,6 +294,15 @@ impl VirtualDisk {
         let state = self.shared.state.borrow();
         let inode = state.find(path).ok()?;
         state.file(inode).ok().map(|file| file.bytes.clone())
+    }
+
+    /// The same of a file that belongs to the process's user.
+    #[must_use]
+    pub fn own_contents(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = self.shared.state.borrow();
+        let inode = state.find(path).ok()?;
+        let is_mine = state.nodes.get(&inode).is_some_and(|node| node.is_mine);
+        state.file(inode).ok().filter(|_| is_mine).map(|file| file.bytes.clone())
     }
 
     /// Whether anything stands at `path`.

@@ -18,7 +18,7 @@ use everbeat_core::{
     Action, Command, CommandId, Event, Instant, Now, Outcome, Secret, TransportFailureKind,
     WallTime, lower,
 };
-use everbeat_platform::{Finish, NewWorkspace, Platform, Request, Route, Status as Presence};
+use everbeat_platform::{NewWorkspace, Platform, Request, Route, Status as Presence};
 
 use crate::agenda::Agenda;
 use crate::dice::Dice;
@@ -51,8 +51,6 @@ pub struct Fleet {
     /// Grows when the platform's process ends: what it was about to answer
     /// goes with it.
     platform_process: u32,
-    /// Delegations in the order in which they were made.
-    made: Vec<(u32, String, Finish)>,
     next_delegation: u32,
 }
 
@@ -93,7 +91,7 @@ impl Fleet {
     }
 
     fn new(plan: &FleetPlan) -> Result<Self, String> {
-        let platform = Platform::new(options(plan, false));
+        let platform = Platform::new(options(plan));
         let mut fleet = Self {
             seen: FleetSeen::default(),
             plan: plan.clone(),
@@ -103,7 +101,6 @@ impl Fleet {
             now: Duration::ZERO,
             dice: Dice::new(plan.seed),
             platform_process: 0,
-            made: Vec::new(),
             next_delegation: 0,
         };
         let wall_ms = fleet.wall_ms();
@@ -378,12 +375,7 @@ impl Fleet {
         let online = self.platform.workspaces().filter(|have| have.status == Presence::Online);
         self.seen.online = u32::try_from(online.count()).unwrap_or(u32::MAX);
         self.seen.restarts = self.platform.workspaces().map(|have| have.restarts).sum();
-        self.count_messages();
-    }
-
-    /// What a platform that goes has delivered.
-    fn count_messages(&mut self) {
         let delivered = self.platform.workspaces().map(|have| have.delivered.total());
-        self.seen.accepted_messages += delivered.sum::<u64>();
+        self.seen.accepted_messages = delivered.sum();
     }
 }

@@ -127,7 +127,22 @@ fn simpler_entries(entry: &Entry) -> Vec<Entry> {
             with(Act::Kill { after_calls: *after_calls, down_ms: 0 }),
             with(Act::Kill { after_calls: 0, down_ms: *down_ms }),
         ],
-        Act::Suspend { ms } => vec![with(Act::Suspend { ms: ms / 2 })],
+        Act::Suspend { ms, clock_stops } => {
+            vec![with(Act::Suspend { ms: ms / 2, clock_stops: *clock_stops })]
+        }
+        Act::PlatformRestart { away_ms, kind } => {
+            vec![with(Act::PlatformRestart { away_ms: away_ms / 2, kind: *kind })]
+        }
+        Act::PlatformUpgrade { away_ms, kind } => vec![
+            with(Act::PlatformUpgrade { away_ms: 0, kind: *kind }),
+            with(Act::PlatformRestart { away_ms: *away_ms, kind: *kind }),
+        ],
+        Act::Partition { ms, lost } => vec![with(Act::Partition { ms: ms / 2, lost: *lost })],
+        Act::SlowDns { takes_ms, ms } => {
+            vec![with(Act::SlowDns { takes_ms: *takes_ms, ms: ms / 2 })]
+        }
+        Act::SecondStart { .. } => vec![with(Act::SecondStart { after_calls: 0 })],
+        Act::RemountReadOnly { ms } => vec![with(Act::RemountReadOnly { ms: ms / 2 })],
         Act::Outage { ms, kind } => vec![with(Act::Outage { ms: ms / 2, kind: *kind })],
         Act::DiskSlow { ms } => vec![with(Act::DiskSlow { ms: ms / 2 })],
         Act::Fault { route, times, effect } => vec![with(Act::Fault {
@@ -150,6 +165,9 @@ fn simpler_entries(entry: &Entry) -> Vec<Entry> {
         | Act::SpoilJournal
         | Act::Stop { .. }
         | Act::WallStep { .. }
+        | Act::WallDrift { .. }
+        | Act::PlatformSkew { .. }
+        | Act::DiskError { .. }
         | Act::Read
         | Act::DiskFails { .. } => Vec::new(),
     };

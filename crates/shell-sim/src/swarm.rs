@@ -7,7 +7,9 @@ use everbeat_platform::{AgentMode, FaultEffect, Finish, FinishStyle, OutageKind,
 use serde::Serialize;
 
 use crate::dice::Dice;
-use crate::plan::{Act, DiskTrouble, Entry, Names, Network, Odd, Plan, Setup, completed, failed};
+use crate::plan::{
+    Act, DiskTrouble, Entry, Lost, Names, Network, Odd, Plan, Setup, completed, failed,
+};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -40,7 +42,7 @@ pub struct Swarm {
 type Draw = fn(&mut Drawing) -> Act;
 
 /// Groups of acts, each switched on or off as one.
-const KINDS: [(&str, Draw); 17] = [
+const KINDS: [(&str, Draw); 22] = [
     ("finishes", Drawing::finish),
     ("bursts", Drawing::burst),
     ("foreign", |drawing| Act::FinishForeign { number: drawing.below_u32(40) }),
@@ -48,15 +50,20 @@ const KINDS: [(&str, Draw); 17] = [
     ("kills", Drawing::kill),
     ("power losses", Drawing::power_loss),
     ("stops", |drawing| Act::Stop { down_ms: drawing.dice.below(2 * MINUTE) }),
-    ("sleeps", |drawing| Act::Suspend { ms: 3 * MINUTE + drawing.dice.below(30 * MINUTE) }),
-    ("clock steps", Drawing::wall_step),
+    ("second starts", |drawing| Act::SecondStart { after_calls: drawing.below_u32(60) }),
+    ("sleeps", Drawing::sleep),
+    ("clocks", Drawing::clock),
     ("tokens", Drawing::token),
     ("reads", |_| Act::Read),
     ("reports", Drawing::report),
     ("agent modes", Drawing::agent_mode),
     ("platform faults", Drawing::fault),
     ("outages", Drawing::outage),
+    ("platform restarts", Drawing::platform_restart),
+    ("platform upgrade", Drawing::platform_upgrade),
     ("network", Drawing::network),
+    ("partitions", Drawing::partition),
+    ("names", Drawing::slow_dns),
     ("disk", Drawing::disk),
 ];
 
@@ -217,7 +224,7 @@ impl Drawing {
             0 => Act::WipeFolder,
             1 => Act::SpoilJournal,
             2 => Act::OddResults {
-                what: self.one(&[Odd::Folder, Odd::Link, Odd::Fifo]),
+                what: self.one(&[Odd::Folder, Odd::Link, Odd::Fifo, Odd::Foreign]),
                 ms: self.dice.below(20 * MINUTE),
             },
             _ => Act::PowerLoss {
@@ -227,10 +234,19 @@ impl Drawing {
         }
     }
 
-    fn wall_step(&mut self) -> Act {
+    fn sleep(&mut self) -> Act {
+        let ms = 3 * MINUTE + self.dice.below(30 * MINUTE);
+        Act::Suspend { ms, clock_stops: self.dice.below(2) == 0 }
+    }
+
+    fn clock(&mut self) -> Act {
         let day = i64::try_from(24 * HOUR).unwrap_or_default();
         let far = i64::try_from(self.dice.below(48 * HOUR)).unwrap_or_default();
-        Act::WallStep { ms: far - day }
+        match self.dice.below(3) {
+            0 => Act::WallStep { ms: far - day },
+            1 => Act::WallDrift { percent: self.one(&[-5, -1, 0, 1, 5]) },
+            _ => Act::PlatformSkew { ms: far - day },
+        }
     }
 
     fn token(&mut self) -> Act {
@@ -316,8 +332,43 @@ impl Drawing {
 
     fn outage(&mut self) -> Act {
         let ms = self.one(&[20_000, 3 * MINUTE, 20 * MINUTE, 3 * HOUR]);
-        let kind = self.one(&[OutageKind::Refuse, OutageKind::BadGateway, OutageKind::Hang]);
+        let kind = self.one(&[
+            OutageKind::Refuse,
+            OutageKind::BadGateway,
+            OutageKind::Hang,
+            OutageKind::Unauthorized,
+            OutageKind::Unavailable,
+        ]);
         Act::Outage { ms: self.dice.below(ms), kind }
+    }
+
+    /// How a platform that was replaced shows: nobody listens, or a proxy says
+    /// so.
+    fn away(&mut self) -> (u64, OutageKind) {
+        let kind = self.one(&[OutageKind::Refuse, OutageKind::BadGateway]);
+        (self.dice.below(2 * MINUTE), kind)
+    }
+
+    fn platform_restart(&mut self) -> Act {
+        let (away_ms, kind) = self.away();
+        Act::PlatformRestart { away_ms, kind }
+    }
+
+    fn platform_upgrade(&mut self) -> Act {
+        let (away_ms, kind) = self.away();
+        Act::PlatformUpgrade { away_ms, kind }
+    }
+
+    fn partition(&mut self) -> Act {
+        let lost = self.one(&[Lost::Requests, Lost::Answers, Lost::Both]);
+        let most = self.one(&[10_000, 2 * MINUTE, 20 * MINUTE]);
+        Act::Partition { ms: self.dice.below(most), lost }
+    }
+
+    fn slow_dns(&mut self) -> Act {
+        let takes_ms = self.one(&[Some(300), Some(4_000), Some(15_000), None]);
+        let most = self.one(&[MINUTE, 10 * MINUTE]);
+        Act::SlowDns { takes_ms, ms: self.dice.below(most) }
     }
 
     fn network(&mut self) -> Act {
@@ -338,8 +389,11 @@ impl Drawing {
     }
 
     fn disk(&mut self) -> Act {
-        if self.dice.below(3) == 0 {
-            return Act::DiskSlow { ms: self.one(&[0, 50, 3_000, 20_000]) };
+        match self.dice.below(6) {
+            0 | 1 => return Act::DiskSlow { ms: self.one(&[0, 50, 3_000, 20_000]) },
+            2 => return Act::DiskError { after_calls: self.below_u32(100) },
+            3 => return Act::RemountReadOnly { ms: self.dice.below(10 * MINUTE) },
+            _ => {}
         }
         let how = self.one(&[DiskTrouble::Full, DiskTrouble::ReadOnly, DiskTrouble::Broken]);
         Act::DiskFails { how, calls: Some(1 + self.below_u32(60)) }

@@ -95,12 +95,7 @@ fn what_is_wrong_is_named_with_its_line() {
         ("finish = {}", "finish = { cuont = 2 }", ": line 8:", "`cuont`"),
         ("finish = {}", "finnish = {}", ": line 8:", "`finnish`"),
         ("finish = {}", "finish = {}\nread = true", ": line 6:", "exactly one"),
-        (
-            "finish = {}",
-            "platform_restart = { lasts = \"1s\", kind = \"hang\" }",
-            ": line 6:",
-            "fleet",
-        ),
+        ("finish = {}", "restart_agents_over = \"1s\"", ": line 6:", "fleet"),
         ("at = \"5m\"", "at = \"2h\"", ": line 6:", "after the end"),
         ("at = \"5m\"", "at = \"5m\"\nevery = \"0s\"", ": line 6:", "every"),
         ("results = 1", "result = 1", ": line 10:", "`result`"),

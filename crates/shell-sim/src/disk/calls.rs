@@ -91,7 +91,13 @@ impl VirtualDisk {
     }
 
     pub(super) fn open_inodes(&self) -> BTreeSet<u64> {
-        self.shared.open.borrow().values().map(|open| open.inode).collect()
+        let beside = self.shared.beside.borrow().upgrade();
+        let mut inodes: BTreeSet<u64> =
+            self.shared.open.borrow().values().map(|open| open.inode).collect();
+        if let Some(beside) = beside {
+            inodes.extend(beside.open.borrow().values().map(|open| open.inode));
+        }
+        inodes
     }
 
     fn opened(&self, inode: u64, path: &Path) -> VirtualFile {
@@ -280,7 +286,8 @@ impl Disk for VirtualDisk {
             let mut others = self.shared.open.borrow().clone();
             others.remove(&file.handle.number);
             let held = others.values().any(|open| open.inode == inode && open.is_locked);
-            Ok(!held && !self.shared.process.borrow().lock_is_taken_elsewhere)
+            let beside = self.shared.beside.borrow().upgrade();
+            Ok(!held && !beside.is_some_and(|beside| beside.holds_lock(inode)))
         })?;
         self.with_open(file, |open| open.is_locked = taken)?;
         Ok(taken)

@@ -1,5 +1,6 @@
 //! The program that takes the results file: it renames it away, reads it and
-//! removes it, one step at a time, and may die between any two.
+//! removes it, one step at a time, and may die between any two. What belongs to
+//! another user it cannot move.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,7 @@ impl Reader {
     /// Whether the next step would do anything.
     #[must_use]
     pub fn can_step(&self, disk: &VirtualDisk) -> bool {
-        self.step != Step::Idle || disk.contents(&self.results_file).is_some()
+        self.step != Step::Idle || disk.own_contents(&self.results_file).is_some()
     }
 
     /// Whether it is between two steps.
@@ -43,7 +44,7 @@ impl Reader {
     pub fn step(&mut self, disk: &VirtualDisk) {
         self.step = match self.step {
             Step::Idle => {
-                if disk.contents(&self.results_file).is_some()
+                if disk.own_contents(&self.results_file).is_some()
                     && disk.move_by_hand(&self.results_file, &self.consumed())
                 {
                     Step::Renamed

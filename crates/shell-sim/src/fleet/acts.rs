@@ -5,7 +5,6 @@ use std::time::Duration;
 use everbeat_core::{Event, Status};
 use everbeat_platform::{Finish, FinishOutcome, NewDelegation, OutageKind, Platform};
 
-use super::plan::options;
 use super::{Fleet, Happening, agent};
 
 /// One thing that is done to a fleet.
@@ -61,10 +60,13 @@ pub enum FleetAct {
 impl Fleet {
     pub(super) fn act(&mut self, act: &FleetAct) {
         match act {
-            FleetAct::Restart { away, kind } => self.restart_platform(*away, *kind),
+            FleetAct::Restart { away, kind } => {
+                self.platform.restart(*away, *kind);
+                self.platform_goes(*away);
+            }
             FleetAct::Upgrade { away, kind } => {
-                self.upgrade_platform();
-                self.restart_platform(*away, *kind);
+                self.platform.upgrade(*away, *kind);
+                self.platform_goes(*away);
             }
             FleetAct::Suspend { percent, lasts } => self.suspend(*percent, *lasts),
             FleetAct::RestartAgents { over } => {
@@ -82,38 +84,16 @@ impl Fleet {
                         let id = format!("d{delegation}-{number}");
                         self.seen.expected.insert((number, id.clone(), status_of(finish)));
                         end_delegation(&mut self.platform, number, &id, finish);
-                        self.made.push((number, id, finish.clone()));
                     }
                 }
             }
         }
     }
 
-    fn restart_platform(&mut self, away: Duration, kind: OutageKind) {
+    fn platform_goes(&mut self, away: Duration) {
         self.platform_process += 1;
-        self.platform.outage(away, kind);
         self.seen.platform_goes(self.now);
         self.agenda.put(self.now + away, Happening::PlatformIsBack);
-    }
-
-    /// The same seed issues the same tokens: the database outlives the
-    /// version.
-    fn upgrade_platform(&mut self) {
-        self.count_messages();
-        let wall_ms = self.wall_ms();
-        self.platform = Platform::new(options(&self.plan, true));
-        self.platform.tick(self.now, wall_ms);
-        match self.make_workspaces() {
-            Ok(tokens) => {
-                let had = self.agents.iter().map(|agent| agent.token.as_ref());
-                let kept = had.zip(&tokens).all(|(had, token)| had == Some(token));
-                self.seen.tokens_lost |= !kept;
-            }
-            Err(_) => self.seen.tokens_lost = true,
-        }
-        for (number, id, finish) in &self.made {
-            end_delegation(&mut self.platform, *number, id, finish);
-        }
     }
 
     fn suspend(&mut self, percent: u8, lasts: Duration) {

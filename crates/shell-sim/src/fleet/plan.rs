@@ -32,8 +32,7 @@ pub struct FleetPlan {
 }
 
 /// Lean: of each workspace little is kept but what it is.
-pub(super) fn options(plan: &FleetPlan, is_later: bool) -> Options {
-    let options = if is_later { Options::summer } else { Options::spring };
+pub(super) fn options(plan: &FleetPlan) -> Options {
     Options {
         private_urls: true,
         rate_limit: None,
@@ -41,6 +40,6 @@ pub(super) fn options(plan: &FleetPlan, is_later: bool) -> Options {
         // It bounds the ledger of all delegations, too.
         rows_max: (plan.agents as usize).saturating_mul(16).max(10_000),
         observed_max: 1,
-        ..options(plan.seed)
+        ..Options::spring(plan.seed)
     }
 }

@@ -37,8 +37,6 @@ pub struct FleetSeen {
     pub log_lines: u64,
     /// Of these, errors.
     pub errors: u64,
-    /// An upgrade did not keep the tokens.
-    pub tokens_lost: bool,
     awaited: u32,
 }
 

@@ -328,12 +328,17 @@ pub fn l7_wakes_with_a_beat(world: &World) -> Checked {
     Ok(())
 }
 
-/// When the machine woke from sleeps that no lateness explains.
+/// When the machine woke from sleeps that no lateness explains and that its
+/// clock shows.
 fn long_sleeps(world: &World) -> Vec<Duration> {
     let long = world.config().interval * 3 + Duration::from_secs(10);
     let seen = &world.seen;
     let pairs = seen.sleeps.iter().zip(&seen.wakes);
-    pairs.filter(|(slept, woke)| **woke - **slept > long).map(|(_, woke)| *woke).collect()
+    let shows = |slept: &Duration| !seen.unnoticed_sleeps.contains(slept);
+    pairs
+        .filter(|(slept, woke)| **woke - **slept > long && shows(slept))
+        .map(|(_, woke)| *woke)
+        .collect()
 }
 
 /// A step of the wall clock changes nothing but timestamps.
@@ -342,7 +347,7 @@ fn long_sleeps(world: &World) -> Vec<Duration> {
 /// If it changed when or what is sent.
 pub fn l7_wall_steps_change_nothing(world: &World) -> Checked {
     let mut entries = world.plan.entries.clone();
-    entries.retain(|entry| !matches!(entry.act, Act::WallStep { .. }));
+    entries.retain(|entry| !matches!(entry.act, Act::WallStep { .. } | Act::WallDrift { .. }));
     let plan = Plan { entries, ..world.plan.clone() };
     let steady = World::run(&plan)?;
     if steady.seen.sent != world.seen.sent {

@@ -113,6 +113,7 @@ fn act(happening: &Happening, numbers: &mut Numbers, at: usize) -> Result<Act, M
     let acts = [
         told(happening, numbers),
         at_the_platform(happening),
+        on_the_way(happening),
         at_the_machine(happening),
         at_the_disk(happening),
     ];
@@ -127,10 +128,7 @@ fn act(happening: &Happening, numbers: &mut Numbers, at: usize) -> Result<Act, M
 }
 
 const fn is_for_fleets(happening: &Happening) -> bool {
-    happening.platform_restart.is_some()
-        || happening.platform_upgrade.is_some()
-        || happening.suspend_some.is_some()
-        || happening.restart_agents_over.is_some()
+    happening.suspend_some.is_some() || happening.restart_agents_over.is_some()
 }
 
 /// What of delegations there is to be told.
@@ -167,6 +165,23 @@ fn at_the_platform(happening: &Happening) -> Vec<Act> {
     if let Some(spec) = &happening.outage {
         acts.push(Act::Outage { ms: spec.lasts.ms(), kind: spec.kind });
     }
+    if let Some(spec) = &happening.platform_restart {
+        acts.push(Act::PlatformRestart { away_ms: spec.lasts.ms(), kind: spec.kind });
+    }
+    if let Some(spec) = &happening.platform_upgrade {
+        acts.push(Act::PlatformUpgrade { away_ms: spec.lasts.ms(), kind: spec.kind });
+    }
+    if let Some(step) = happening.platform_skew {
+        acts.push(Act::PlatformSkew { ms: step.0 });
+    }
+    if let Some(spec) = &happening.agent {
+        acts.push(Act::AgentMode { mode: spec.answers.clone(), turn_ms: spec.turn.ms() });
+    }
+    acts
+}
+
+fn on_the_way(happening: &Happening) -> Vec<Act> {
+    let mut acts = Vec::new();
     if let Some(spec) = &happening.network {
         let network = Network {
             latency_ms: spec.latency.ms(),
@@ -180,8 +195,12 @@ fn at_the_platform(happening: &Happening) -> Vec<Act> {
         };
         acts.push(Act::Network { network });
     }
-    if let Some(spec) = &happening.agent {
-        acts.push(Act::AgentMode { mode: spec.answers.clone(), turn_ms: spec.turn.ms() });
+    if let Some(spec) = &happening.partition {
+        acts.push(Act::Partition { ms: spec.lasts.ms(), lost: spec.lost });
+    }
+    if let Some(spec) = &happening.slow_dns {
+        let takes_ms = spec.takes.map(super::time::Span::ms);
+        acts.push(Act::SlowDns { takes_ms, ms: spec.lasts.ms() });
     }
     acts
 }
@@ -200,8 +219,17 @@ fn at_the_machine(happening: &Happening) -> Vec<Act> {
     if let Some(spec) = &happening.stop {
         acts.push(Act::Stop { down_ms: spec.down.ms() });
     }
+    if let Some(spec) = &happening.second_start {
+        acts.push(Act::SecondStart { after_calls: spec.after_calls });
+    }
     if let Some(span) = happening.suspend {
-        acts.push(Act::Suspend { ms: span.ms() });
+        acts.push(Act::Suspend { ms: span.ms(), clock_stops: false });
+    }
+    if let Some(span) = happening.suspend_clock_stops {
+        acts.push(Act::Suspend { ms: span.ms(), clock_stops: true });
+    }
+    if let Some(percent) = happening.wall_drift {
+        acts.push(Act::WallDrift { percent });
     }
     if let Some(step) = happening.wall_step {
         acts.push(Act::WallStep { ms: step.0 });
@@ -225,6 +253,12 @@ fn at_the_disk(happening: &Happening) -> Vec<Act> {
     }
     if let Some(spec) = &happening.disk_fails {
         acts.push(Act::DiskFails { how: spec.how, calls: spec.calls });
+    }
+    if let Some(spec) = &happening.disk_error {
+        acts.push(Act::DiskError { after_calls: spec.after_calls });
+    }
+    if let Some(span) = happening.remount_read_only {
+        acts.push(Act::RemountReadOnly { ms: span.ms() });
     }
     if let Some(span) = happening.disk_slow {
         acts.push(Act::DiskSlow { ms: span.ms() });

@@ -210,9 +210,6 @@ pub(super) fn of_fleet(expect: &Expect, fleet: &Fleet) -> Report {
     table.at_most("self-messages", expect.self_messages_max, seen.accepted_messages);
     table.exactly("starts", expect.starts, seen.starts);
     table.at_most("log lines", expect.log_lines_max, seen.log_lines);
-    if seen.tokens_lost {
-        table.0.push(Row::new("tokens", "outlive the upgrade", "lost", false));
-    }
     let summary = format!(
         "{} agents, {}, {} requests, {} beats; in a second: {mean:.0} at rest, at most {served} \
          served, {tried} tried",

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::time::{Span, Step};
-use crate::plan::{DiskTrouble, Names, Network, Odd, Setup};
+use crate::plan::{DiskTrouble, Lost, Names, Network, Odd, Setup};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,7 +104,10 @@ pub(super) struct Happening {
     pub(super) revoke_tokens: Option<Yes>,
     pub(super) fault: Option<FaultSpec>,
     pub(super) outage: Option<OutageSpec>,
+    pub(super) platform_skew: Option<Step>,
     pub(super) network: Option<NetworkSpec>,
+    pub(super) partition: Option<PartitionSpec>,
+    pub(super) slow_dns: Option<DnsSpec>,
     pub(super) agent: Option<AgentSpec>,
     pub(super) report: Option<ReportSpec>,
     pub(super) kill: Option<KillSpec>,
@@ -113,10 +116,16 @@ pub(super) struct Happening {
     pub(super) odd_results: Option<OddSpec>,
     pub(super) spoil_journal: Option<Yes>,
     pub(super) stop: Option<DownSpec>,
+    pub(super) second_start: Option<SecondSpec>,
     pub(super) suspend: Option<Span>,
+    pub(super) suspend_clock_stops: Option<Span>,
     pub(super) wall_step: Option<Step>,
+    /// In percent.
+    pub(super) wall_drift: Option<i8>,
     pub(super) read: Option<Yes>,
     pub(super) disk_fails: Option<DiskSpec>,
+    pub(super) disk_error: Option<ErrorSpec>,
+    pub(super) remount_read_only: Option<Span>,
     pub(super) disk_slow: Option<Span>,
 
     pub(super) platform_restart: Option<OutageSpec>,
@@ -299,6 +308,34 @@ pub(super) struct DiskSpec {
     pub(super) how: DiskTrouble,
     /// Until the faults end by default.
     pub(super) calls: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ErrorSpec {
+    pub(super) after_calls: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SecondSpec {
+    #[serde(default)]
+    pub(super) after_calls: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartitionSpec {
+    pub(super) lasts: Span,
+    pub(super) lost: Lost,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DnsSpec {
+    pub(super) lasts: Span,
+    /// For ever by default.
+    pub(super) takes: Option<Span>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::process::token_file;
 use super::{Happening, Listed, Party, ResultName, Stopping, World, fingerprint};
-use crate::plan::{Act, DiskTrouble, Network, OWN, foreign};
+use crate::plan::{Act, DiskTrouble, Entry, OWN, foreign};
 
 impl World {
     pub(super) fn act(&mut self, act: Act) {
@@ -46,7 +46,21 @@ impl World {
             }
             Act::Fault { route, times, effect } => self.platform_fault(route, times, effect),
             Act::Outage { ms, kind } => self.platform.outage(Duration::from_millis(ms), kind),
-            Act::Network { network } => self.network = network,
+            Act::PlatformRestart { away_ms, kind } => {
+                self.platform_goes(Duration::from_millis(away_ms), kind, false);
+            }
+            Act::PlatformUpgrade { away_ms, kind } => {
+                self.platform_goes(Duration::from_millis(away_ms), kind, true);
+            }
+            Act::PlatformSkew { ms } => self.clocks.skew_platform(ms),
+            Act::Partition { ms, lost } => {
+                self.way.part(self.now + Duration::from_millis(ms), lost);
+            }
+            Act::SlowDns { takes_ms, ms } => {
+                let until = self.now + Duration::from_millis(ms);
+                self.way.slow_names(until, takes_ms.map(Duration::from_millis));
+            }
+            Act::Network { network } => self.way.network = network,
             Act::AgentMode { mode, turn_ms } => {
                 let _ = self.platform.set_agent(OWN, mode, Some(turn_ms));
             }
@@ -88,21 +102,36 @@ impl World {
                     self.tell(Event::Stop);
                 }
             }
-            Act::Suspend { ms } => {
+            Act::SecondStart { after_calls } => self.files.start_second_after(after_calls),
+            Act::Suspend { ms, clock_stops } => {
                 if self.asleep_until.is_none_or(|until| until <= self.now) {
-                    // The healed world is awake.
-                    let heals = Duration::from_millis(self.plan.faults_end_ms);
-                    let until = (self.now + Duration::from_millis(ms)).min(heals.max(self.now));
-                    self.asleep_until = Some(until);
-                    self.seen.sleeps.push(self.now);
-                    self.seen.wakes.push(until);
+                    self.sleep(Duration::from_millis(ms), clock_stops);
                 }
             }
-            Act::WallStep { ms } => self.wall_step_ms = self.wall_step_ms.saturating_add(ms),
+            Act::WallStep { ms } => self.clocks.step_wall(ms),
+            Act::WallDrift { percent } => self.clocks.drift_wall(self.now, percent),
             Act::Read => self.read_results(),
             Act::DiskFails { how, calls } => self.disk_fails(how, calls),
+            Act::DiskError { after_calls } => self.files.err_after(after_calls),
+            Act::RemountReadOnly { ms } => {
+                self.files.remount(true);
+                self.agenda.put(self.now + Duration::from_millis(ms), Happening::Remounted);
+            }
             Act::DiskSlow { ms } => self.disk_slow = Duration::from_millis(ms),
         }
+    }
+
+    fn sleep(&mut self, length: Duration, clock_stops: bool) {
+        // The healed world is awake.
+        let heals = Duration::from_millis(self.plan.faults_end_ms);
+        let until = (self.now + length).min(heals.max(self.now));
+        self.asleep_until = Some(until);
+        if clock_stops {
+            self.clocks.stand(until - self.now);
+            self.seen.unnoticed_sleeps.push(self.now);
+        }
+        self.seen.sleeps.push(self.now);
+        self.seen.wakes.push(until);
     }
 
     /// All faults off; what they left behind stays.
@@ -110,14 +139,20 @@ impl World {
         self.platform.clear_faults(None);
         self.platform.outage(Duration::ZERO, everbeat_platform::OutageKind::Refuse);
         let _ = self.platform.set_agent(OWN, AgentMode::Answers, Some(self.plan.setup.turn_ms));
-        self.network = Network::GOOD;
+        self.way.heal();
+        self.clocks.drift_wall(self.now, 0);
+        self.clocks.skew_platform(0);
         self.disk_slow = Duration::ZERO;
         self.files.heal();
         self.files.remove_odd();
         self.down = Duration::ZERO;
         // A token that was minted and lost on its way leaves an agent without
         // one for good: that takes a person, who provisions it anew.
-        if let Ok(token) = self.platform.rotate_token(OWN) {
+        let touches =
+            |entry: &Entry| entry.at_ms < self.plan.faults_end_ms && entry.act.touches_tokens();
+        if self.plan.entries.iter().any(touches)
+            && let Ok(token) = self.platform.rotate_token(OWN)
+        {
             self.seen.rotations.push((self.now, fingerprint(0, &token)));
             self.write_token(&token);
         }

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 
-use everbeat_store::DiskErrorKind;
+use everbeat_core::{Action, FileFailureKind, Outcome};
+use everbeat_store::{DiskErrorKind, Store};
 use serde_json::Value;
 
 use super::ResultName;
-use super::process::{CONFIGS, FOLDER, RESULTS};
+use super::process::{CONFIGS, FOLDER, RESULTS, paths, state_dir};
 use crate::dice::Dice;
 use crate::disk::{Call, CallKind, NameLoss, Reader, Tear, Thing, Verdict, VirtualDisk};
 use crate::plan::{DiskTrouble, Names, Odd};
@@ -29,7 +30,18 @@ struct Inner {
     /// Calls until the process dies.
     dies_after: Option<u32>,
     trouble: Option<(DiskTrouble, Option<u32>)>,
+    /// Calls until a single one fails.
+    errs_after: Option<u32>,
+    is_read_only: bool,
+    /// Calls until a second process is started.
+    second_after: Option<u32>,
+    /// What a second process did that it must not.
+    intrusion: Option<String>,
 }
+
+/// Stands in a file of another user: no result, and nothing that the agent
+/// may take for one.
+const FOREIGN_FILE: &[u8] = b"another user's\n";
 
 impl Files {
     pub(super) fn new(seed: u64) -> Self {
@@ -42,6 +54,10 @@ impl Files {
             reader_steps: 0,
             dies_after: None,
             trouble: None,
+            errs_after: None,
+            is_read_only: false,
+            second_after: None,
+            intrusion: None,
         }));
         let seen = Rc::clone(&inner);
         disk.set_hook(Some(Box::new(move |disk, call| seen.borrow_mut().verdict(disk, call))));
@@ -56,10 +72,37 @@ impl Files {
         self.inner.borrow_mut().trouble = Some((how, calls));
     }
 
+    /// The call after so many more fails, and only that.
+    pub(super) fn err_after(&self, calls: u32) {
+        self.inner.borrow_mut().errs_after = Some(calls);
+    }
+
+    pub(super) fn remount(&self, is_read_only: bool) {
+        self.inner.borrow_mut().is_read_only = is_read_only;
+    }
+
+    /// A second process starts after so many more calls of the first.
+    pub(super) fn start_second_after(&self, calls: u32) {
+        let mut inner = self.inner.borrow_mut();
+        if calls == 0 {
+            inner.start_second(&self.disk);
+        } else {
+            inner.second_after = Some(calls);
+        }
+    }
+
+    /// What a second process did that it must not, if there was such a thing.
+    pub(super) fn intrusion(&self) -> Option<String> {
+        self.inner.borrow().intrusion.clone()
+    }
+
     pub(super) fn heal(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.trouble = None;
         inner.dies_after = None;
+        inner.errs_after = None;
+        inner.is_read_only = false;
+        inner.second_after = None;
     }
 
     pub(super) fn lose_power(&self, names: Names) {
@@ -88,24 +131,25 @@ impl Files {
 
     /// Puts something odd at the results path if nothing stands there.
     pub(super) fn put_odd(&self, what: Odd) -> bool {
-        let thing = match what {
-            Odd::Folder => Thing::Folder,
-            Odd::Link => Thing::Link,
-            Odd::Fifo => Thing::Fifo,
+        let (thing, is_mine) = match what {
+            Odd::Folder => (Thing::Folder, true),
+            Odd::Link => (Thing::Link, true),
+            Odd::Fifo => (Thing::Fifo, true),
+            Odd::Foreign => (Thing::File(FOREIGN_FILE.into()), false),
         };
-        self.disk.put(Path::new(RESULTS), thing, true)
+        self.disk.put(Path::new(RESULTS), thing, is_mine)
     }
 
     pub(super) fn remove_odd(&self) {
         let path = Path::new(RESULTS);
-        if self.disk.exists(path) && self.disk.contents(path).is_none() {
+        if self.disk.exists(path) && self.disk.own_contents(path).is_none() {
             self.disk.remove_by_hand(path);
         }
     }
 
     /// Overwrites a byte in the middle of the journal, as a bad disk does.
     pub(super) fn spoil_journal(&self) {
-        let path = super::process::state_dir().join("journal.jsonl");
+        let path = state_dir().join("journal.jsonl");
         if let Some(mut bytes) = self.disk.contents(&path) {
             let middle = bytes.len() / 2;
             if let Some(byte) = bytes.get_mut(middle) {
@@ -136,7 +180,7 @@ impl Files {
     /// Everything that the reader took and all that still lies there.
     pub(super) fn stream(&self) -> Vec<u8> {
         let mut bytes = self.inner.borrow().reader.taken(&self.disk);
-        bytes.extend(self.disk.contents(Path::new(RESULTS)).unwrap_or_default());
+        bytes.extend(self.disk.own_contents(Path::new(RESULTS)).unwrap_or_default());
         bytes
     }
 }
@@ -146,6 +190,9 @@ impl Inner {
         if self.reader_steps > 0 && self.dice.below(3) == 0 {
             self.reader_steps -= 1;
             self.reader.step(disk);
+        }
+        if count_down(&mut self.second_after) {
+            self.start_second(disk);
         }
         if let Some(left) = self.dies_after.as_mut() {
             if *left == 0 {
@@ -163,7 +210,30 @@ impl Inner {
         self.trouble_with(call)
     }
 
+    /// As a second process starts: it opens the store, and ends when it may
+    /// not. One that may has a lock that the first did not hold, and ends, too.
+    fn start_second(&mut self, disk: &VirtualDisk) {
+        let is_locked = disk.holds_lock(&state_dir().join("lock"));
+        let before = disk.digest();
+        let outcome = Store::new(disk.beside(), paths()).carry_out(Action::OpenStore);
+        let is_refused = matches!(
+            &outcome,
+            Outcome::FileFailed(failure) if failure.kind == FileFailureKind::Locked
+        );
+        if is_locked && !is_refused {
+            self.intrusion = Some(format!("a second process was let in: {outcome:?}"));
+        } else if is_locked && disk.digest() != before {
+            self.intrusion = Some("a second process that was refused changed files".into());
+        }
+    }
+
     fn trouble_with(&mut self, call: &Call) -> Verdict {
+        if count_down(&mut self.errs_after) {
+            return Verdict::Fail(DiskErrorKind::Other);
+        }
+        if self.is_read_only && call.kind.writes() {
+            return Verdict::Fail(DiskErrorKind::ReadOnly);
+        }
         let Some((how, left)) = &mut self.trouble else {
             return Verdict::Go;
         };
@@ -182,6 +252,21 @@ impl Inner {
             }
         }
         verdict
+    }
+}
+
+/// Counts a call down; true for the one that was meant.
+fn count_down(left: &mut Option<u32>) -> bool {
+    match left {
+        None => false,
+        Some(0) => {
+            *left = None;
+            true
+        }
+        Some(calls) => {
+            *calls -= 1;
+            false
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! disk, the clocks, and the reader of the results.
 
 mod acts;
+mod clocks;
 mod files;
 mod names;
 mod network;
@@ -12,31 +13,30 @@ mod trace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use everbeat_core::{
-    Action, Command, CommandId, Event, Instant, Now, Outcome, ValidConfig, WallTime, lower,
-};
+use everbeat_core::{Action, Command, CommandId, Event, Outcome, ValidConfig, lower};
 use everbeat_platform::{NewWorkspace, Options, Platform, Request as PlatformRequest, Route};
 
 use crate::agenda::Agenda;
 use crate::dice::Dice;
 use crate::disk::VirtualDisk;
-use crate::plan::{Act, Network, OWN, Plan};
+use crate::plan::{Act, OWN, Plan};
 use crate::wire;
 use acts::LastList;
+use clocks::Clocks;
 use files::Files;
-use network::Fate;
+use network::{Fate, Way};
 use process::Process;
 
+use names::sent;
 pub use names::{ACTION_NAMES, EVENT_NAMES, NOTICE_NAMES, action_name, event_name, notice_name};
 pub use seen::{Listed, Request, ResultName, Seen, Sent, Stopping, fingerprint};
 pub use trace::{Party, TRACE_VERSION, TraceHeader, TraceLine};
 
-/// Wall time at the start of every run, in Unix milliseconds.
-const WALL_START_MS: i64 = 1_775_000_000_000;
-/// The agent's monotonic clock does not begin at zero.
-const UP_BEFORE: Duration = Duration::from_secs(1_000);
-/// More events than any honest run needs: a busy loop ends here.
-const EVENTS_MAX: u64 = 3_000_000;
+/// More events than any honest agent needs in one interval, whatever the plan
+/// does to it meanwhile: a busy loop ends here.
+const EVENTS_PER_INTERVAL_MAX: u64 = 20_000;
+/// And so many for each delegation that the plan ends, all at once perhaps.
+const EVENTS_PER_DELEGATION: u64 = 10;
 
 /// One run.
 pub struct World {
@@ -49,7 +49,7 @@ pub struct World {
     config: ValidConfig,
     files: Files,
     now: Duration,
-    wall_step_ms: i64,
+    clocks: Clocks,
     agenda: Agenda<Happening>,
     process: Option<Process<VirtualDisk>>,
     processes: u64,
@@ -57,7 +57,7 @@ pub struct World {
     asleep_until: Option<Duration>,
     /// Once the process has ended, it is started after so long.
     down: Duration,
-    network: Network,
+    way: Way,
     disk_slow: Duration,
     dice: Dice,
     delivered_seen: u64,
@@ -79,16 +79,29 @@ enum Happening {
         body_bytes_max: usize,
         fate: Fate,
     },
+    /// The platform's name is resolved for a request.
+    Resolved { process: u64, command: CommandId, request: PlatformRequest, body_bytes_max: usize },
     /// A command comes to its end in the agent.
-    Ends { process: u64, command: CommandId, outcome: Outcome },
+    Ends { process: u64, command: CommandId, outcome: Outcome, by: By },
     /// A process is started.
     Starts,
     /// A new token stands in the file.
     TokenFile { token: String },
     /// What stood in the results file's place goes.
     OddGoes,
+    /// The file system can be written again.
+    Remounted,
     /// The agent's turn has come to reading its results.
     Reads,
+}
+
+/// Who ends a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// The machine itself: its disk, its network's stack.
+    Machine,
+    /// The platform's process of this number.
+    Platform(u64),
 }
 
 impl World {
@@ -112,13 +125,13 @@ impl World {
             config,
             files: Files::new(plan.seed),
             now: Duration::ZERO,
-            wall_step_ms: 0,
+            clocks: Clocks::default(),
             agenda: Agenda::default(),
             process: None,
             processes: 0,
             asleep_until: None,
             down: Duration::ZERO,
-            network: Network::GOOD,
+            way: Way::default(),
             disk_slow: Duration::ZERO,
             dice: Dice::new(plan.seed),
             delivered_seen: 0,
@@ -160,7 +173,7 @@ impl World {
         self.heal();
         self.run_until(Duration::from_millis(faults_end_ms.saturating_add(healed_ms)))?;
         self.settle_last_list();
-        Ok(())
+        self.files.intrusion().map_or(Ok(()), |intrusion| Err(format!("S4: {intrusion}")))
     }
 
     fn tell_trace(&mut self, party: Party, kind: &str, text: impl FnOnce() -> String) {
@@ -183,7 +196,7 @@ impl World {
     }
 
     fn furnish(&mut self) {
-        self.platform.tick(self.now, self.wall_ms());
+        self.platform.tick(self.now, self.platform_wall_ms());
         let created = self.platform.create_workspace(NewWorkspace {
             url: "http://agent:8000".into(),
             parent_id: Some("boss".into()),
@@ -202,7 +215,9 @@ impl World {
     }
 
     fn run_until(&mut self, end: Duration) -> Result<(), String> {
-        for _ in 0..EVENTS_MAX {
+        let most = self.events_per_interval_max();
+        let (mut events, mut interval_ends) = (0, self.now + self.config.interval);
+        loop {
             let wakeup = self.wakeup_at();
             let next = [self.agenda.next_at(), wakeup, self.platform.next_wakeup()];
             let Some(at) = next.into_iter().flatten().min().filter(|at| *at <= end) else {
@@ -210,7 +225,14 @@ impl World {
                 return Ok(());
             };
             self.now = self.now.max(at);
-            self.platform.tick(self.now, self.wall_ms());
+            if self.now >= interval_ends {
+                (events, interval_ends) = (0, self.now + self.config.interval);
+            }
+            events += 1;
+            if events > most {
+                return Err(format!("S5: over {most} events in an interval by {:?}", self.now));
+            }
+            self.platform.tick(self.now, self.platform_wall_ms());
             if let Some((_, happening)) = self.agenda.take_due(self.now) {
                 self.happen(happening);
             } else if wakeup.is_some_and(|wakeup| wakeup <= self.now) {
@@ -218,21 +240,13 @@ impl World {
             }
             self.look_at_messages();
         }
-        Err(format!("S5: more than {EVENTS_MAX} events by {:?}: a busy loop", self.now))
     }
 
-    /// When the process wants to be woken, in the world's time.
-    fn wakeup_at(&self) -> Option<Duration> {
-        let wakeup = self.process.as_ref()?.machine.next_wakeup()?;
-        let at = Duration::from_nanos(wakeup.at.as_nanos()).saturating_sub(UP_BEFORE);
-        Some(at.max(self.asleep_until.unwrap_or_default()))
-    }
-
-    fn agent_now(&self) -> Now {
-        Now {
-            monotonic: Instant::START.plus(UP_BEFORE + self.now),
-            wall: WallTime::from_unix_millis(self.wall_ms().saturating_add(self.wall_step_ms)),
-        }
+    fn events_per_interval_max(&self) -> u64 {
+        let ended = |act: &Act| if let Act::Finish { count, .. } = act { *count } else { 1 };
+        let ended = self.plan.entries.iter().map(|entry| u64::from(ended(&entry.act)));
+        let more = ended.fold(0, u64::saturating_add).saturating_mul(EVENTS_PER_DELEGATION);
+        more.saturating_add(EVENTS_PER_INTERVAL_MAX)
     }
 
     /// The results in everything that the reader took and all that still lies
@@ -283,17 +297,18 @@ impl World {
         self.process.as_ref().map(|process| process.machine.overview())
     }
 
-    fn wall_ms(&self) -> i64 {
-        WALL_START_MS.saturating_add(i64::try_from(self.now.as_millis()).unwrap_or(i64::MAX))
-    }
-
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Act(act) => self.act(act),
             Happening::Arrives { process, command, request, body_bytes_max, fate } => {
                 self.arrives(process, command, &request, body_bytes_max, fate);
             }
-            Happening::Ends { process, command, outcome } => self.ends(process, command, outcome),
+            Happening::Resolved { process, command, request, body_bytes_max } => {
+                self.resolved(process, command, request, body_bytes_max);
+            }
+            Happening::Ends { process, command, outcome, by } => {
+                self.ends(process, command, outcome, by);
+            }
             Happening::Starts => self.start(),
             Happening::TokenFile { token } => {
                 // A token that was replaced meanwhile is not provisioned.
@@ -304,6 +319,7 @@ impl World {
             }
             Happening::Reads => self.read_results(),
             Happening::OddGoes => self.files.remove_odd(),
+            Happening::Remounted => self.files.remount(false),
         }
     }
 
@@ -408,19 +424,34 @@ impl World {
         }
         if let Action::Cancel { command } = command.action {
             process.cancelled.insert(command);
+            self.way.forget(number, command);
         }
         if command.action.is_answered() {
             let name = action_name(&command.action);
             let outcome = process.carry_out(command.action);
             self.tell_trace(Party::Disk, name, || format!("{outcome:?}"));
-            let ends = Happening::Ends { process: number, command: command.id, outcome };
-            self.agenda.put(self.now + self.disk_slow, ends);
+            let at = self.now + self.disk_slow;
+            self.ends_at(at, number, command.id, outcome, By::Machine);
         }
     }
 
-    fn ends(&mut self, process: u64, command: CommandId, outcome: Outcome) {
+    fn ends_at(
+        &mut self,
+        at: Duration,
+        process: u64,
+        command: CommandId,
+        outcome: Outcome,
+        by: By,
+    ) {
+        self.agenda.put(at, Happening::Ends { process, command, outcome, by });
+    }
+
+    fn ends(&mut self, process: u64, command: CommandId, outcome: Outcome, by: By) {
+        if !self.reaches_the_machine(process, command, by) {
+            return;
+        }
         if let Some(until) = self.asleep_until.filter(|until| *until > self.now) {
-            self.agenda.put(until, Happening::Ends { process, command, outcome });
+            self.ends_at(until, process, command, outcome, By::Machine);
             return;
         }
         let awaits = self.process.as_mut().is_some_and(|running| {
@@ -461,28 +492,4 @@ impl World {
     pub fn requests(&self, route: Route) -> u64 {
         self.platform.request_count(route)
     }
-}
-
-fn sent(action: &Action, token: u64) -> Option<Request> {
-    Some(match action {
-        Action::PostHeartbeat(_) => Request::Beat { token },
-        Action::Register(_) => Request::Register,
-        Action::FetchDelegations => Request::Poll,
-        Action::FetchWorkspace { .. } => Request::Lookup,
-        Action::SendSelfMessage { message_id, text } => {
-            Request::SelfMessage { id: message_id.clone(), text: text.clone() }
-        }
-        Action::Notify { message } => Request::Notify { text: message.clone() },
-        Action::OpenStore
-        | Action::StoreBatch(_)
-        | Action::PlaceBatch { .. }
-        | Action::AppendJournal { .. }
-        | Action::CompactJournal { .. }
-        | Action::ProbeResults
-        | Action::ReloadToken
-        | Action::SaveToken(_)
-        | Action::SaveInboundSecret(_)
-        | Action::Cancel { .. }
-        | Action::RebuildClient => return None,
-    })
 }

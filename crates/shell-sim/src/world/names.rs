@@ -67,6 +67,8 @@ notices! {
     }
 }
 
+use super::Request;
+
 /// Every name that [`action_name`] gives.
 pub const ACTION_NAMES: [&str; 17] = [
     "beat",
@@ -202,4 +204,30 @@ const fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::FileFailed(_) => "file_failed",
         Outcome::Panicked => "panicked",
     }
+}
+
+/// What an action sends; `token` is the fingerprint of the one that goes with
+/// it.
+pub(super) fn sent(action: &Action, token: u64) -> Option<Request> {
+    Some(match action {
+        Action::PostHeartbeat(_) => Request::Beat { token },
+        Action::Register(_) => Request::Register,
+        Action::FetchDelegations => Request::Poll,
+        Action::FetchWorkspace { .. } => Request::Lookup,
+        Action::SendSelfMessage { message_id, text } => {
+            Request::SelfMessage { id: message_id.clone(), text: text.clone() }
+        }
+        Action::Notify { message } => Request::Notify { text: message.clone() },
+        Action::OpenStore
+        | Action::StoreBatch(_)
+        | Action::PlaceBatch { .. }
+        | Action::AppendJournal { .. }
+        | Action::CompactJournal { .. }
+        | Action::ProbeResults
+        | Action::ReloadToken
+        | Action::SaveToken(_)
+        | Action::SaveInboundSecret(_)
+        | Action::Cancel { .. }
+        | Action::RebuildClient => return None,
+    })
 }

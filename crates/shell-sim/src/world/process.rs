@@ -28,6 +28,10 @@ pub(crate) fn state_dir() -> PathBuf {
     Path::new(CONFIGS).join("everbeat")
 }
 
+pub(crate) fn paths() -> Paths {
+    Paths { state_dir: state_dir(), results_file: RESULTS.into(), workspace_id: OWN.into() }
+}
+
 pub(crate) struct Process<D: Disk> {
     pub(crate) number: u64,
     pub(crate) machine: Heartbeat,
@@ -41,18 +45,13 @@ pub(crate) struct Process<D: Disk> {
 
 impl<D: Disk + Clone> Process<D> {
     pub(crate) fn start(disk: D, config: ValidConfig, number: u64, seed: u64, now: Now) -> Self {
-        let paths = Paths {
-            state_dir: state_dir(),
-            results_file: RESULTS.into(),
-            workspace_id: OWN.into(),
-        };
         Self {
             number,
             machine: Heartbeat::new(config, seed, now),
             token: read_secret(&disk, &token_file()).ok().flatten(),
             cancelled: BTreeSet::new(),
             has_told_metadata: false,
-            store: Store::new(disk.clone(), paths),
+            store: Store::new(disk.clone(), paths()),
             disk,
         }
     }

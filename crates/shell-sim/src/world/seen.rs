@@ -103,6 +103,8 @@ pub struct Seen {
     pub stops: Vec<Stopping>,
     /// When the machine fell asleep.
     pub sleeps: Vec<Duration>,
+    /// Those of them in which its monotonic clock slept, too.
+    pub unnoticed_sleeps: Vec<Duration>,
     /// When the machine woke from sleep.
     pub wakes: Vec<Duration>,
     /// When the platform rotated the token, with the new one's fingerprint.

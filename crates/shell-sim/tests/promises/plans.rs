@@ -83,11 +83,13 @@ pub(crate) fn stops() -> BoxedStrategy<Act> {
 
 pub(crate) fn sleeps() -> BoxedStrategy<Act> {
     let ms = prop_oneof![MINUTE * 3..MINUTE * 10, Just(8 * 60 * MINUTE)];
-    ms.prop_map(|ms| Act::Suspend { ms }).boxed()
+    ms.prop_map(|ms| Act::Suspend { ms, clock_stops: false }).boxed()
 }
 
 pub(crate) fn wall_steps() -> BoxedStrategy<Act> {
-    (-86_400_000_i64..86_400_000).prop_map(|ms| Act::WallStep { ms }).boxed()
+    let steps = (-86_400_000_i64..86_400_000).prop_map(|ms| Act::WallStep { ms });
+    let drifts = (-5..=5_i8).prop_map(|percent| Act::WallDrift { percent });
+    prop_oneof![2 => steps, 1 => drifts].boxed()
 }
 
 pub(crate) fn rotations(late_ms: u64) -> BoxedStrategy<Act> {
@@ -180,8 +182,13 @@ fn effects() -> impl Strategy<Value = FaultEffect> {
 }
 
 pub(crate) fn outages(minutes: u64) -> BoxedStrategy<Act> {
-    let kind =
-        prop_oneof![Just(OutageKind::Refuse), Just(OutageKind::BadGateway), Just(OutageKind::Hang)];
+    let kind = prop_oneof![
+        Just(OutageKind::Refuse),
+        Just(OutageKind::BadGateway),
+        Just(OutageKind::Hang),
+        Just(OutageKind::Unauthorized),
+        Just(OutageKind::Unavailable),
+    ];
     (0..minutes * MINUTE, kind).prop_map(|(ms, kind)| Act::Outage { ms, kind }).boxed()
 }
 

@@ -60,7 +60,7 @@ fn act(dice: &mut Dice, number: u32) -> Act {
         },
         4 => Act::DiskFails { how: DiskTrouble::Full, calls: Some(12) },
         5 => Act::AgentMode { mode: AgentMode::Busy { native_session: false }, turn_ms: ms },
-        6 => Act::Suspend { ms },
+        6 => Act::Suspend { ms, clock_stops: false },
         7 => Act::RotateToken { file_late_ms: ms / 8 },
         8 => Act::Outage { ms, kind: OutageKind::BadGateway },
         9 => Act::FinishForeign { number },
