@@ -3,12 +3,14 @@
 
 mod line;
 
+use std::collections::VecDeque;
 use std::io::ErrorKind::BrokenPipe;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::ask::{ControlArgs, complain};
 use super::pipe::{Reader, reader};
@@ -39,7 +41,7 @@ pub(crate) struct EventsArgs {
     after: Option<u64>,
     /// Begins with the newest N of those that the agent remembers
     #[arg(long, value_name = "N", conflicts_with = "after")]
-    tail: Option<u64>,
+    tail: Option<usize>,
     /// One JSON object a line: {"id", "event", "data"}
     #[arg(long)]
     json: bool,
@@ -83,6 +85,8 @@ impl Level {
     fn of(event: &Event) -> Option<Self> {
         let data: Value = serde_json::from_str(&event.data).ok()?;
         let name = data.get("severity").or_else(|| data.get("level"))?.as_str()?;
+        // A notice has the whole word.
+        let name = if name == "warning" { "warn" } else { name };
         Self::ALL.into_iter().find(|level| name.eq_ignore_ascii_case(level.name()))
     }
 
@@ -105,7 +109,9 @@ struct Wanted {
     /// Nothing that matters less; what says nothing of it is shown.
     level: Option<Level>,
     after: Option<u64>,
-    tail: Option<u64>,
+    tail: Option<usize>,
+    /// What is remembered comes first.
+    remembered: bool,
     json: bool,
 }
 
@@ -116,6 +122,7 @@ pub(crate) fn events(args: &EventsArgs, signals: Signals) -> Exit {
         level: None,
         after: args.after,
         tail: args.tail,
+        remembered: true,
         json: args.json,
     };
     show(&args.control, &wanted, Look::of_stdout(args.color), signals)
@@ -129,6 +136,7 @@ pub(crate) fn logs(args: &LogsArgs, signals: Signals) -> Exit {
         level: Some(args.level),
         after: None,
         tail: None,
+        remembered: !args.follow,
         json: args.json,
     };
     show(&args.control, &wanted, Look::of_stdout(args.color), signals)
@@ -198,27 +206,26 @@ impl Show<'_> {
     async fn run(&self) -> Result<(), Ended> {
         // The first one must be there: whoever mistypes a path shall hear it.
         let status = status::get(self.client).await?;
-        let mut newest = newest_id(&status);
+        let newest = status::newest_id(&status);
+        let mut last = newest;
+        if self.wanted.remembered {
+            last = self.ring(self.wanted.after.unwrap_or(0), newest).await?;
+        }
+        if !self.wanted.follow {
+            return Ok(());
+        }
         let mut began = status.get("started_at").cloned();
-        let mut last = match (self.wanted.after, self.wanted.tail) {
-            (Some(after), _) => after,
-            (None, Some(tail)) => newest.saturating_sub(tail),
-            (None, None) => 0,
-        };
         loop {
-            let followed = self.follow(&mut last, newest).await;
-            match followed {
-                Ok(()) if !self.wanted.follow => return Ok(()),
+            match self.follow(&mut last).await {
                 Ok(()) | Err(Ended::Agent(ControlError::Broken { .. })) => {
                     talk("everbeat: the agent ended the stream; waiting for it");
                 }
-                Err(Ended::Agent(error @ ControlError::Silent { .. })) => {
+                Err(Ended::Agent(error)) if may_come_back(&error) => {
                     talk(&format!("everbeat: {error}; trying again"));
                 }
                 Err(other) => return Err(other),
             }
             let status = self.back().await?;
-            newest = newest_id(&status);
             let next = status.get("started_at").cloned();
             // Ids grow through restarts, too: what was seen last still tells.
             talk(if next == began {
@@ -230,44 +237,53 @@ impl Show<'_> {
         }
     }
 
-    /// Prints what comes after `last`, until the end of the stream, or of the
-    /// ring if nobody wants more.
-    async fn follow(&self, last: &mut u64, newest: u64) -> Result<(), Ended> {
-        if !self.wanted.follow && *last >= newest {
-            return Ok(());
+    /// Prints what the agent remembers between these two ids; gives the last.
+    async fn ring(&self, after: u64, newest: u64) -> Result<u64, Ended> {
+        if after >= newest {
+            return Ok(after);
         }
-        let after = last.to_string();
-        let mut following = self.client.follow(&self.path(), Some(&after)).await?;
-        loop {
-            let next = if self.wanted.follow {
-                following.next().await?
-            } else {
-                match tokio::time::timeout(RING_SILENCE, following.next()).await {
-                    Ok(next) => next?,
-                    Err(_) => return Ok(()),
+        // All kinds: it is over with the newest, whatever that is.
+        let mut following = self.client.follow("/v1/events", Some(&after.to_string())).await?;
+        let mut last = after;
+        let mut kept = VecDeque::new();
+        while last < newest {
+            let Ok(next) = timeout(RING_SILENCE, following.next()).await else { break };
+            let Some(event) = next? else { break };
+            last = event.id.parse().unwrap_or(last);
+            if !self.wants(&event) {
+                continue;
+            }
+            match self.wanted.tail {
+                Some(tail) => {
+                    kept.push_back(event);
+                    if kept.len() > tail {
+                        kept.pop_front();
+                    }
                 }
-            };
-            let Some(event) = next else { return Ok(()) };
-            *last = event.id.parse().unwrap_or(*last);
-            self.print(&event).map_err(Ended::Output)?;
-            if !self.wanted.follow && *last >= newest {
-                return Ok(());
+                None => self.print(&event)?,
             }
         }
+        kept.iter().try_for_each(|event| self.print(event))?;
+        Ok(last.max(newest))
     }
 
-    fn path(&self) -> String {
+    /// Prints what comes after `last`, until the end of the stream.
+    async fn follow(&self, last: &mut u64) -> Result<(), Ended> {
         let mut query = Vec::new();
-        // One that ends with the ring must see its last one, whatever it is.
-        if !self.wanted.follow {
-            return "/v1/events".into();
-        }
         query.extend(self.wanted.level.map(|level| format!("level={}", level.name())));
         if !self.wanted.kinds.is_empty() {
             query.push(format!("kinds={}", self.wanted.kinds.join(",")));
         }
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("/v1/events{mark}{}", query.join("&"))
+        let path = format!("/v1/events{mark}{}", query.join("&"));
+        let mut following = self.client.follow(&path, Some(&last.to_string())).await?;
+        while let Some(event) = following.next().await? {
+            *last = event.id.parse().unwrap_or(*last);
+            if self.wants(&event) {
+                self.print(&event)?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until an agent answers, the same or another.
@@ -275,35 +291,34 @@ impl Show<'_> {
         loop {
             match status::get(self.client).await {
                 Ok(status) => return Ok(status),
-                Err(
-                    ControlError::NoAgent(_)
-                    | ControlError::Silent { .. }
-                    | ControlError::Broken { .. },
-                ) => tokio::time::sleep(AGAIN_EVERY).await,
-                Err(other @ (ControlError::Refused(_) | ControlError::Stranger { .. })) => {
-                    return Err(other.into());
-                }
+                Err(error) if may_come_back(&error) => tokio::time::sleep(AGAIN_EVERY).await,
+                Err(other) => return Err(other.into()),
             }
         }
     }
 
-    fn print(&self, event: &Event) -> io::Result<()> {
-        let kinds = &self.wanted.kinds;
+    fn wants(&self, event: &Event) -> bool {
         // What is missing is told in any case.
-        if !kinds.is_empty() && !kinds.contains(&event.kind) && event.kind != "lost" {
-            return Ok(());
-        }
-        if self.wanted.level.is_some_and(|most| Level::of(event).is_some_and(|it| it > most)) {
-            return Ok(());
-        }
+        let kinds = &self.wanted.kinds;
+        let is_one = kinds.is_empty() || kinds.contains(&event.kind) || event.kind == "lost";
+        let matters = |most| Level::of(event).is_none_or(|level| level <= most);
+        is_one && self.wanted.level.is_none_or(matters)
+    }
+
+    fn print(&self, event: &Event) -> Result<(), Ended> {
         let line = if self.wanted.json { line::json(event) } else { line::text(event, &self.look) };
         let mut out = io::stdout().lock();
-        out.write_all(line.as_bytes())?;
-        out.flush()
+        out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(Ended::Output)
     }
 }
 
-fn newest_id(status: &Value) -> u64 {
-    let events = status.get("events").and_then(|events| events.get("last_id"));
-    events.and_then(Value::as_u64).unwrap_or(0)
+/// Whether an agent that was there may be so again.
+fn may_come_back(error: &ControlError) -> bool {
+    match error {
+        ControlError::NoAgent(_) | ControlError::Silent { .. } | ControlError::Broken { .. } => {
+            true
+        }
+        ControlError::Refused(problem) => problem.kind == "stopping",
+        ControlError::Stranger { .. } => false,
+    }
 }

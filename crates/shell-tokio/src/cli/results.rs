@@ -70,6 +70,8 @@ struct Taken {
     lease: Option<String>,
     expires_in_s: Option<f64>,
     results: Vec<Box<RawValue>>,
+    /// Lines of the file that are no results: somebody else wrote them.
+    unreadable: Vec<String>,
     redelivered: bool,
 }
 
@@ -83,6 +85,7 @@ impl Taken {
             lease: value("lease")?.as_str().map(Into::into),
             expires_in_s: value("expires_in_s")?.as_f64(),
             results: serde_json::from_str(raw("results"))?,
+            unreadable: serde_json::from_str(raw("unreadable")).unwrap_or_default(),
             redelivered: value("redelivered")?.as_bool().unwrap_or(false),
         })
     }
@@ -105,6 +108,9 @@ async fn take(args: &TakeArgs, client: &ControlClient) -> Result<Exit, ControlEr
         // Not acknowledged: they are handed out again.
         talk(&format!("everbeat: standard output: {error}; nothing is acknowledged"));
         return Ok(Exit::Failed);
+    }
+    for line in &taken.unreadable {
+        talk(&format!("everbeat: no result, but in the file: {}", harmless(line)));
     }
     let Some(lease) = taken.lease else {
         if !args.json {
@@ -163,10 +169,11 @@ mod tests {
     #[test]
     fn lines_are_what_the_file_would_hold() {
         let answer = r#"{"lease": "l", "expires_in_s": 300.0, "redelivered": true,
-            "results": [{"delegation_id": "d-1",  "n": 1.50}, "{\"delegation_id\": \"d-2\"}\n"]}"#;
+            "unreadable": ["not json"], "results": [{"delegation_id": "d-1",  "n": 1.50}, "{\"delegation_id\": \"d-2\"}\n"]}"#;
         let taken = Taken::parse(answer.as_bytes()).unwrap();
         let expected = "{\"delegation_id\": \"d-1\",  \"n\": 1.50}\n{\"delegation_id\": \"d-2\"}\n";
         assert_eq!(lines(&taken.results), expected);
         assert!(taken.redelivered && taken.lease.is_some());
+        assert_eq!(taken.unreadable, ["not json"]);
     }
 }

@@ -63,3 +63,9 @@ fn exit(status: &Value) -> Exit {
     let level = status.get("verdict").and_then(|verdict| verdict.get("level"));
     if level.and_then(Value::as_str) == Some("failing") { Exit::Failed } else { Exit::Done }
 }
+
+/// The id of the newest event; 0 if there is none.
+pub(crate) fn newest_id(status: &Value) -> u64 {
+    let events = status.get("events").and_then(|events| events.get("last_id"));
+    events.and_then(Value::as_u64).unwrap_or(0)
+}

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::socket::Asked;
 use crate::RealDisk;
-use crate::cli::config_show;
+use crate::cli::{config_show, status};
 use crate::control::client::ControlClient;
 use crate::settings::TOKEN_VARIABLE;
 use crate::settings::layers::{Effective, Sources};
@@ -33,7 +33,7 @@ pub(super) async fn write(
     let effective = Effective::read(sources);
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let events = match &asked.client {
-        Some(client) => events(client).await,
+        Some(client) => events(client, status::newest_id(&asked.status)).await,
         None => Vec::new(),
     };
     let bundle = json!({
@@ -65,14 +65,15 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// What the agent remembers, oldest first.
-async fn events(client: &ControlClient) -> Vec<Value> {
+/// What the agent remembers up to the newest, oldest first.
+async fn events(client: &ControlClient, newest: u64) -> Vec<Value> {
     let mut events = Vec::new();
     let Ok(mut following) = client.follow("/v1/events", Some("0")).await else { return events };
     while let Ok(Ok(Some(event))) = timeout(RING_SILENCE, following.next()).await {
+        let is_newest = event.id.parse::<u64>().is_ok_and(|id| id >= newest);
         let data = serde_json::from_str(&event.data).unwrap_or(Value::String(event.data));
         events.push(json!({"id": event.id, "event": event.kind, "data": data}));
-        if events.len() >= EVENTS_MAX {
+        if is_newest || events.len() >= EVENTS_MAX {
             break;
         }
     }

@@ -258,12 +258,9 @@ fn lease(lease: Seen<'_>) -> Option<String> {
     if lease.0.is_null() {
         return None;
     }
-    let mut parts = vec![lease.text("id").or_else(|| lease.text("lease")).unwrap_or_default()];
-    parts.retain(|part| !part.is_empty());
-    parts.extend(lease.whole("results").map(|count| counted(count, "result", "results")));
-    let left = lease.number("expires_in_s");
-    parts.extend(left.map(|left| format!("ends in {} unless acknowledged", span(left))));
-    Some(joined(parts, ", "))
+    let left = lease.number("expires_in_s").map(|left| format!(" within {}", span(left)));
+    let left = left.unwrap_or_default();
+    Some(format!("results are handed out; they come again unless acknowledged{left}"))
 }
 
 fn supervised(child: Seen<'_>) -> Option<String> {

@@ -72,7 +72,7 @@ fn trouble_stands_with_what_to_do() {
     status["vitals"]["errors"] = 2.into();
     status["vitals"]["sample_error"] = "timeout".into();
     status["token"] = json!({"present": false, "read_age_s": null, "source": "none"});
-    status["lease"] = json!({"id": "l-1", "results": 3, "expires_in_s": 60.0});
+    status["lease"] = json!({"expires_in_s": 60.0});
     status["supervised"] =
         json!({"pid": 9, "state": "running", "restarts": 1, "last_exit": "signal 9"});
     status["verdict"] = json!({"level": "failing", "lines": [
@@ -94,7 +94,8 @@ everbeat 0.1.0, running: it fails
   tasks     t-1: reading (since 5 s, 55 s left); 2 of 3 requests failed: timeout
   wedged    the SDK does not answer
   token     none
-  lease     l-1, 3 results, ends in 1 min unless acknowledged
+  lease     results are handed out; they come again unless acknowledged within 1
+            min
   command   running, process 9, 1 restart, last ended with signal 9
 
 ! the platform has not answered for 5 minutes: connection refused
