@@ -19,6 +19,7 @@ mod process;
 mod promtool;
 mod reader;
 mod scene;
+pub mod schema;
 mod shell;
 pub mod wait;
 

@@ -5,6 +5,7 @@ mod events;
 mod health;
 mod id;
 mod metrics;
+mod openapi;
 mod reports;
 mod results;
 mod status;
@@ -29,6 +30,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(events::routes())
         .merge(metrics::routes())
         .merge(changes::routes())
+        .merge(openapi::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(App::clone(&app), guard::check))
