@@ -25,9 +25,9 @@ fn check_at(document: &Value, schema: &Value, value: &Value, at: &str) -> Result
                 let fit = fit.filter(|one| check_at(document, one, value, at).is_ok()).count();
                 fit == 1 || (keyword == "anyOf" && fit > 1)
             }
-            "type" => match wanted {
-                Value::Array(types) => types.iter().any(|wanted| is_a(wanted, value)),
-                wanted => is_a(wanted, value),
+            "type" => match wanted.as_array() {
+                Some(types) => types.iter().any(|wanted| is_a(wanted, value)),
+                None => is_a(wanted, value),
             },
             "enum" => wanted.as_array().is_some_and(|all| all.contains(value)),
             "const" => wanted == value,

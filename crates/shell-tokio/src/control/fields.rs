@@ -71,7 +71,7 @@ impl Fields {
             None | Some(Value::Null) => return Ok(None),
             Some(value) => value,
         };
-        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+        let number = whole(&value).and_then(|number| u32::try_from(number).ok());
         match number.filter(|number| (least..=most).contains(number)) {
             Some(number) => Ok(Some(number)),
             None => {
@@ -182,6 +182,12 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             Err(error) => Err(bad(error.to_string())),
         }
     }
+}
+
+/// A number without a fraction, however it is written: `5`, or `5.0`.
+fn whole(value: &Value) -> Option<u64> {
+    let float = || value.as_f64().filter(|it| it.fract() == 0.0 && (0.0..1e15).contains(it));
+    value.as_u64().or_else(|| float().map(|number| number as u64))
 }
 
 fn is_too_long(error: &axum::Error) -> bool {
