@@ -134,7 +134,8 @@ mod tests {
                 let found = ring.read(From::After(last), entries_max);
                 prop_assert!(!found.restarted);
                 prop_assert!(found.entries.len() <= entries_max.min(EVENTS_MAX));
-                let expected: Vec<_> = (last + found.missed + 1..).take(found.entries.len()).collect();
+                let count = found.entries.len();
+                let expected: Vec<_> = (last + found.missed + 1..).take(count).collect();
                 prop_assert_eq!(ids(&found), expected);
                 seen += found.entries.len() as u64;
                 missed += found.missed;
