@@ -361,7 +361,7 @@ fn watch_redraws_a_terminal_without_clearing_it() {
     ready(home);
     let command = asks(home, &["status", "--watch"]);
     let program = command.get_program().to_string_lossy().into_owned();
-    let line = format!("stty rows 24 cols 80; exec timeout -s INT 4 {program} status --watch");
+    let line = format!("stty rows 24 cols 80; exec timeout -s INT 6 {program} status --watch");
     let mut script = Command::new("script");
     script.args(["-qec", &line, "/dev/null"]).env_clear().env("PATH", "/usr/bin:/bin");
     script.env("TERM", "xterm").env("EVERBEAT_STATE_DIR", home.state()).stdin(Stdio::null());

@@ -328,7 +328,7 @@ fn health_gives_up_after_two_seconds() {
     let (code, out, err) = output(everbeat(&["health"]).arg("--control").arg(&path));
     let took = from.elapsed();
     assert_eq!(code, Some(1), "{out}{err}");
-    assert!(took >= Duration::from_millis(1_900) && took < Duration::from_secs(4), "{took:?}");
+    assert!(took >= Duration::from_millis(1_900) && took < Duration::from_secs(6), "{took:?}");
     assert!(err.contains("2 s"), "{err}");
 }
 

@@ -112,6 +112,11 @@ fn reload_says_what_came_of_it() {
     let (code, out, err) = ask(home, &["reload"]);
     assert_eq!(code, Some(2), "{out}{err}");
     assert!(out.starts_with("rejected\n") && err.contains("nothing was applied"), "{out}{err}");
+    fs::write(&config, "notify = \"none\"\ndeliver = \"awaited\"\n").unwrap();
+    let (code, out, err) = ask(home, &["reload"]);
+    assert_eq!(code, Some(1), "{out}{err}");
+    assert!(out.starts_with("needs restart\n") && out.contains("  deliver: needs"), "{out}");
+    assert!(err.contains("restart the agent"), "{err}");
     fs::write(&config, "notify = \"none\"\n").unwrap();
     let json = told(home, &["reload", "--json"]);
     let json: Value = serde_json::from_str(&json).unwrap();

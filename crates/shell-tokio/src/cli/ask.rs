@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use everbeat_core::Secret;
 use everbeat_store::read_secret;
 
@@ -25,10 +25,10 @@ const TCP_SCHEME: &str = "http://";
 pub(crate) struct ControlArgs {
     /// The agent's control socket, or http://127.0.0.1:PORT with a token file
     /// [default: control.sock in the state folder] [env: EVERBEAT_CONTROL]
-    #[arg(long, value_name = "PATH|URL", help_heading = "Agent")]
+    #[arg(long, value_name = "PATH|URL", help_heading = "Agent", value_hint = ValueHint::FilePath)]
     pub(crate) control: Option<String>,
     /// Holds the token that http://… needs [env: EVERBEAT_CONTROL_TOKEN_FILE]
-    #[arg(long, value_name = "FILE", help_heading = "Agent")]
+    #[arg(long, value_name = "FILE", help_heading = "Agent", value_hint = ValueHint::FilePath)]
     pub(crate) control_token_file: Option<PathBuf>,
 }
 

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 
 use super::args::SettingsArgs;
@@ -45,7 +45,7 @@ pub(crate) struct DoctorArgs {
     offline: bool,
     /// Writes all of it, the configuration, and the agent's status and events
     /// into a new file (JSON, 0600): without secrets, but with peers' words
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     bundle: Option<PathBuf>,
     #[command(flatten)]
     color: ColorArgs,

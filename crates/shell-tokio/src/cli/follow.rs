@@ -29,6 +29,7 @@ const RING_SILENCE: Duration = Duration::from_millis(500);
 const READER_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct EventsArgs {
     /// Goes on with what comes, until SIGINT; an agent that ends is waited for
     #[arg(short, long)]
@@ -52,6 +53,7 @@ pub(crate) struct EventsArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct LogsArgs {
     /// Every line from now on, until SIGINT; an agent that ends is waited for.
     /// Without it: the notices that the agent remembers

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command, CommandFactory, ValueHint};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
@@ -22,7 +22,7 @@ pub(crate) struct ManArgs {
     /// Of which command, like: everbeat man task start | man -l -
     command: Vec<String>,
     /// Writes all pages into this folder instead
-    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    #[arg(long, value_name = "DIR", conflicts_with = "command", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
 }
 

@@ -76,6 +76,7 @@ enum Level {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct LogLevelArgs {
     /// From now on; `reset` is as configured
     #[arg(value_enum)]

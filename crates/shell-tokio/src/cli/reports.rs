@@ -14,6 +14,7 @@ use crate::control::client::ControlClient;
 use crate::settings::schema::parse_duration;
 
 #[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct TaskArgs {
     #[command(subcommand)]
     command: TaskCommand,
@@ -46,6 +47,7 @@ enum TaskCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct WedgeArgs {
     #[command(subcommand)]
     command: WedgeCommand,
@@ -68,6 +70,7 @@ enum WedgeCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
 #[command(group(clap::ArgGroup::new("which").required(true).args(["success", "error"])))]
 pub(crate) struct OutcomeArgs {
     /// Something went well
@@ -84,6 +87,7 @@ pub(crate) struct OutcomeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct AwaitArgs {
     /// The delegation whose result is awaited
     delegation: String,
@@ -95,6 +99,7 @@ pub(crate) struct AwaitArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct BeatArgs {
     #[command(flatten)]
     control: ControlArgs,

@@ -17,6 +17,7 @@ use super::{Exit, talk};
 use crate::control::client::{ControlClient, ControlError};
 
 #[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(crate) struct ResultsArgs {
     #[command(subcommand)]
     command: ResultsCommand,
@@ -38,6 +39,7 @@ enum ResultsCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
 struct TakeArgs {
     /// Acknowledges them once they are written to standard output
     #[arg(long)]
@@ -171,8 +173,8 @@ mod tests {
         let answer = r#"{"lease": "l", "expires_in_s": 300.0, "redelivered": true,
             "unreadable": ["not json"], "results": [{"delegation_id": "d-1",  "n": 1.50}, "{\"delegation_id\": \"d-2\"}\n"]}"#;
         let taken = Taken::parse(answer.as_bytes()).unwrap();
-        let expected = "{\"delegation_id\": \"d-1\",  \"n\": 1.50}\n{\"delegation_id\": \"d-2\"}\n";
-        assert_eq!(lines(&taken.results), expected);
+        let expected = [r#"{"delegation_id": "d-1",  "n": 1.50}"#, r#"{"delegation_id": "d-2"}"#];
+        assert_eq!(lines(&taken.results), expected.join("\n") + "\n");
         assert!(taken.redelivered && taken.lease.is_some());
         assert_eq!(taken.unreadable, ["not json"]);
     }

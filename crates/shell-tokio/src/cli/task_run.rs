@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -24,6 +24,11 @@ const NOT_FOUND: u8 = 127;
 const BY_SIGNAL: i32 = 128;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes:
+  those of the command; 128 and the signal's number if one ended it
+  2    wrong usage
+  127  the command cannot be started")]
 pub(crate) struct RunArgs {
     /// Its id, of your choice; the same id is the same task
     id: String,
@@ -34,7 +39,12 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "60s")]
     ttl: f64,
     /// The command and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(
+        last = true,
+        required = true,
+        value_name = "COMMAND",
+        value_hint = ValueHint::CommandWithArguments
+    )]
     command: Vec<OsString>,
     #[command(flatten)]
     control: ControlArgs,
