@@ -193,7 +193,7 @@ fn text(checks: &[Checked], look: &Look) -> String {
             Status::Error => look.paint(Paint::Bad, &status),
         };
         let says = harmless(&finding.detail);
-        let says = format!("{says} [{} ms]", took.as_millis());
+        let says = format!("{says} [{}ms]", took.as_millis());
         for (index, line) in look.wrapped(indent, &says).into_iter().enumerate() {
             let _ = if index == 0 {
                 writeln!(text, "{status}  {:NAME$}  {line}", finding.check)
@@ -223,8 +223,8 @@ mod tests {
         ];
         let look = Look { color: false, width: 80, height: None };
         let expected = "\
-ok       dns             platform is 10.0.0.3 [3 ms]
-error    clock           70 s\\u{1b}[31m late [3 ms]
+ok       dns             platform is 10.0.0.3 [3ms]
+error    clock           70 s\\u{1b}[31m late [3ms]
                          do: set the clock of this machine, or let it be set, as
                          by NTP or the host
 ";

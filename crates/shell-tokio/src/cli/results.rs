@@ -171,7 +171,8 @@ mod tests {
     #[test]
     fn lines_are_what_the_file_would_hold() {
         let answer = r#"{"lease": "l", "expires_in_s": 300.0, "redelivered": true,
-            "unreadable": ["not json"], "results": [{"delegation_id": "d-1",  "n": 1.50}, "{\"delegation_id\": \"d-2\"}\n"]}"#;
+            "unreadable": ["not json"],
+            "results": [{"delegation_id": "d-1",  "n": 1.50}, "{\"delegation_id\": \"d-2\"}\n"]}"#;
         let taken = Taken::parse(answer.as_bytes()).unwrap();
         let expected = [r#"{"delegation_id": "d-1",  "n": 1.50}"#, r#"{"delegation_id": "d-2"}"#];
         assert_eq!(lines(&taken.results), expected.join("\n") + "\n");

@@ -113,7 +113,8 @@ async fn connection(addresses: &[SocketAddr]) -> (Option<TcpStream>, Checked) {
         let problem = match timeout(EACH_WITHIN, tokio::net::TcpStream::connect(address)).await {
             Ok(Ok(stream)) => match stream.into_std() {
                 Ok(stream) => {
-                    let found = finding("connection", Status::Ok, format!("{address} takes them"));
+                    let found =
+                        finding("connection", Status::Ok, format!("{address} takes connections"));
                     return (Some(stream), Checked::new(found, from.elapsed()));
                 }
                 Err(error) => error.to_string(),

@@ -68,6 +68,10 @@ fn says(event: &Event, data: &Value) -> String {
                 };
                 parts.extend(inner.iter().map(field));
             }
+            // Seconds: what a person reads of them.
+            Value::Number(number) if key.ends_with("_s") => {
+                parts.push(format!("{key}={:.3}", number.as_f64().unwrap_or_default()));
+            }
             Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
                 parts.push(format!("{key}={value}"));
             }
@@ -103,7 +107,7 @@ mod tests {
         assert_eq!(text(&event("notice", &notice), &LOOK), "16:45:11.861 notice   it is late\n");
         let beat = format!("{{{at}, \"outcome\": \"accepted\", \"took_s\": 0.1, \"status\": 200}}");
         let told = text(&event("beat", &beat), &LOOK);
-        assert_eq!(told, "16:45:11.861 beat     outcome=accepted status=200 took_s=0.1\n");
+        assert_eq!(told, "16:45:11.861 beat     outcome=accepted status=200 took_s=0.100\n");
         let log = format!(
             "{{{at}, \"level\": \"debug\", \"message\": \"hi\", \"target\": \"x\", \
                            \"fields\": {{\"n\": 1, \"id\": \"d-1\"}}}}"

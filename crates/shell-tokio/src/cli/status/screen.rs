@@ -217,7 +217,9 @@ fn tasks(vitals: Seen<'_>) -> String {
         parts.push("none".into());
     }
     let mut text = joined(parts, "; ");
-    if let Some(current) = vitals.text("current_task") {
+    let titles: Vec<_> = all.iter().filter_map(|task| task.text("title")).collect();
+    // Usually it is the title of a task that stands there already.
+    if let Some(current) = vitals.text("current_task").filter(|it| !titles.contains(it)) {
         let _ = write!(text, "; shown: {current}");
     }
     let errors = vitals.whole("errors").unwrap_or(0);

@@ -31,7 +31,7 @@ fn well() -> Value {
         },
         "vitals": {
             "tasks": [{"id": "t-1", "title": "reading", "age_s": 5.0, "ttl_left_s": 55.0}],
-            "current_task": "", "requests": 3, "errors": 0, "wedge": null, "sample_error": "",
+            "current_task": "reading", "requests": 3, "errors": 0, "wedge": null, "sample_error": "",
             "metadata": null,
         },
         "token": {"present": true, "read_age_s": 800.0, "source": "file"},
@@ -69,6 +69,7 @@ fn trouble_stands_with_what_to_do() {
     status["pipeline"]["held"] = "no space left on the device".into();
     status["pipeline"]["store_open"] = false.into();
     status["vitals"]["wedge"] = "the SDK does not answer".into();
+    status["vitals"]["current_task"] = "waiting for a person".into();
     status["vitals"]["errors"] = 2.into();
     status["vitals"]["sample_error"] = "timeout".into();
     status["token"] = json!({"present": false, "read_age_s": null, "source": "none"});
@@ -91,7 +92,8 @@ everbeat 0.1.0, running: it fails
   waiting   70 stored (d-0, d-1, d-2, d-3, d-4 and 65 more), held up: no space
             left on the device, the state folder is not open
   wake      no message yet, 2 of 60 this hour
-  tasks     t-1: reading (since 5 s, 55 s left); 2 of 3 requests failed: timeout
+  tasks     t-1: reading (since 5 s, 55 s left); shown: waiting for a person; 2
+            of 3 requests failed: timeout
   wedged    the SDK does not answer
   token     none
   lease     results are handed out; they come again unless acknowledged within 1
