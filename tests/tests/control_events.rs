@@ -3,8 +3,24 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use everbeat_tests::{Events, Reader, Scene};
+use everbeat_tests::{Control, Events, Reader, Scene};
 use serde_json::{Value, json};
+
+/// Makes so many events: a task's title changes.
+fn flood(control: &Control, count: usize, title: &str) {
+    let mut stream = control.connect();
+    for number in 0..count {
+        let body = json!({"title": format!("{number} {title}")}).to_string();
+        let request = format!(
+            "PUT /v1/tasks/t HTTP/1.1\r\nHost: everbeat\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = [0; 4_096];
+        let read = stream.read(&mut answer).expect("an answer");
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200 "), "a task begins");
+    }
+}
 
 /// A result's whole life is told: seen, stored, announced; so are beats and
 /// what the agent says of itself.
@@ -94,18 +110,7 @@ fn what_is_lost_is_counted() {
     let first = Events::listen(&control, "?after=0", "").next_event();
     let first = first.id.expect("an id");
     // More than are kept.
-    let mut stream = control.connect();
-    let body = json!({"title": "t"}).to_string();
-    let request = format!(
-        "PUT /v1/tasks/t HTTP/1.1\r\nHost: everbeat\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    for _ in 0..1_200 {
-        stream.write_all(request.as_bytes()).expect("a request");
-        let mut answer = [0; 4_096];
-        let read = stream.read(&mut answer).expect("an answer");
-        assert!(answer[..read].starts_with(b"HTTP/1.1 200 "), "a task begins");
-    }
+    flood(&control, 1_200, "t");
     let mut events = Events::listen(&control, &format!("?after={first}"), "");
     let lost = events.next_event();
     assert_eq!((lost.kind.as_str(), &lost.data["of"]), ("lost", &json!("events")), "{lost:?}");
@@ -116,6 +121,26 @@ fn what_is_lost_is_counted() {
     control.wait_for("the loss is counted", |status| {
         status["events"]["dropped"].as_u64().is_some_and(|dropped| dropped >= missed)
     });
+    agent.stop();
+}
+
+/// Whoever does not read is dropped after 10 s, while others hear all.
+#[test]
+fn who_does_not_read_is_dropped() {
+    let scene = Scene::new();
+    let mut agent = scene.agent(&[]);
+    let control = scene.control();
+    let deaf = Events::listen(&control, "", "");
+    let mut hears = Events::listen(&control, "?kinds=results", "");
+    let from = Instant::now();
+    // Far more than lies between the two.
+    flood(&control, 2_000, &"long ".repeat(200));
+    control.wait_for("it is dropped", |status| status["control"]["connections"] == 2);
+    let waited = from.elapsed();
+    assert!((9..25).contains(&waited.as_secs()), "after {waited:?}");
+    scene.completed("d-0001");
+    assert_eq!(hears.next_event().data["ids"], json!(["d-0001"]));
+    drop(deaf);
     agent.stop();
 }
 

@@ -16,6 +16,7 @@ mod reload;
 mod reports;
 mod results;
 mod run;
+mod service;
 mod signals;
 mod status;
 mod task_run;

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::args::SettingsArgs;
 use super::logging::{self, Logging};
+use super::service::Manager;
 use super::signals::Signals;
 use super::{Exit, check, runtime};
 use crate::clock;
@@ -17,7 +18,7 @@ use crate::live::reload::Running;
 use crate::settings::Settings;
 use crate::settings::layers::Sources;
 use crate::telemetry::Telemetry;
-use crate::{Agent, AgentConfig, SpawnError};
+use crate::{Agent, AgentConfig, Reporter, SpawnError};
 
 /// The core stops within two seconds; this is for whatever else may hang.
 const STOP_WITHIN: Duration = Duration::from_millis(2_700);
@@ -153,13 +154,23 @@ async fn beat(
         },
         () = signals.asked() => None,
     };
+    let reporter = agent.reporter();
+    let manager = Manager::of_environment();
+    if let Some(manager) = &manager {
+        manager.ready();
+    }
     tokio::select! {
         ended = agent.stopped() => {
             tracing::error!("a fault in this program: the agent ended by itself ({ended:?})");
             return Exit::Failed;
         }
+        () = keep_alive(manager.as_ref(), &reporter) => {}
         () = signals.asked() => {}
     }
+    if let Some(manager) = &manager {
+        manager.stopping();
+    }
+    drop(reporter);
     tracing::info!("asked to stop: finishing what is under way; a second signal ends it at once");
     let stopped = tokio::time::timeout(STOP_WITHIN, agent.stop()).await;
     if let Some(server) = server {
@@ -175,6 +186,14 @@ async fn beat(
             tracing::error!("it did not stop in time; the journal is consistent all the same");
             Exit::Failed
         }
+    }
+}
+
+/// Never ends.
+async fn keep_alive(manager: Option<&Manager>, agent: &Reporter) {
+    match manager {
+        Some(manager) => manager.keep_alive(agent).await,
+        None => std::future::pending().await,
     }
 }
 

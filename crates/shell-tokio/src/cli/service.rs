@@ -1,0 +1,120 @@
+//! What a service manager is told, by systemd's protocol (sd_notify(3)): that
+//! it runs, that it is alive, that it stops.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::Reporter;
+
+/// How long the driver may take for an answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// The manager that started this process, if one did that wants to know.
+#[derive(Debug)]
+pub(crate) struct Manager {
+    socket: UnixDatagram,
+    address: SocketAddr,
+    watchdog: Option<Duration>,
+}
+
+impl Manager {
+    /// From `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`.
+    pub(crate) fn of_environment() -> Option<Self> {
+        let path = env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty())?;
+        let manager = address(&path).and_then(|address| {
+            let socket = UnixDatagram::unbound()?;
+            // A manager that does not read must not hold up a beat.
+            socket.set_nonblocking(true)?;
+            let variable = |name: &str| env::var(name).ok();
+            let watchdog = watchdog(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"));
+            Ok(Self { socket, address, watchdog })
+        });
+        manager
+            .inspect_err(|error| {
+                tracing::warn!("NOTIFY_SOCKET: the service manager cannot be told: {error}");
+            })
+            .ok()
+    }
+
+    /// It runs.
+    pub(crate) fn ready(&self) {
+        self.tell("READY=1");
+    }
+
+    /// It stops.
+    pub(crate) fn stopping(&self) {
+        self.tell("STOPPING=1");
+    }
+
+    /// Says that it is alive as long as the driver answers, if that is
+    /// wanted. Never ends.
+    pub(crate) async fn keep_alive(&self, agent: &Reporter) {
+        let Some(within) = self.watchdog else { return std::future::pending().await };
+        // Twice in the time, as sd_watchdog_enabled(3) has it.
+        let mut turns = interval((within / 2).max(Duration::from_millis(1)));
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            if let Ok(Ok(_)) = timeout(ANSWER_WITHIN, agent.ask()).await {
+                self.tell("WATCHDOG=1");
+            }
+        }
+    }
+
+    fn tell(&self, state: &str) {
+        if let Err(error) = self.socket.send_to_addr(state.as_bytes(), &self.address) {
+            tracing::debug!("the service manager was not told {state}: {error}");
+        }
+    }
+}
+
+/// A path, or with `@` at its front a name without one.
+fn address(path: &OsStr) -> io::Result<SocketAddr> {
+    match path.as_bytes().strip_prefix(b"@") {
+        Some(name) => nameless(name),
+        None => SocketAddr::from_pathname(path),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn nameless(name: &[u8]) -> io::Result<SocketAddr> {
+    use std::os::linux::net::SocketAddrExt;
+    SocketAddr::from_abstract_name(name)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless(_: &[u8]) -> io::Result<SocketAddr> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// How often it must say that it is alive; a process id names whom that is
+/// meant for.
+fn watchdog(micros: Option<String>, pid: Option<String>) -> Option<Duration> {
+    let micros = micros?.parse().ok().filter(|micros| *micros > 0)?;
+    let is_meant = pid.is_none_or(|pid| pid == std::process::id().to_string());
+    is_meant.then(|| Duration::from_micros(micros))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watchdog_is_for_the_process_that_is_named() {
+        let watchdog = |micros: &str, pid: Option<String>| watchdog(Some(micros.into()), pid);
+        let own = std::process::id().to_string();
+        let second = Some(Duration::from_secs(1));
+        assert_eq!(watchdog("1000000", None), second);
+        assert_eq!(watchdog("1000000", Some(own)), second);
+        assert_eq!(watchdog("1000000", Some("1".into())), None);
+        assert_eq!(watchdog("0", None), None);
+        assert_eq!(watchdog("soon", None), None);
+        assert_eq!(super::watchdog(None, None), None);
+    }
+}
