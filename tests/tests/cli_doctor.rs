@@ -2,14 +2,16 @@
 //! real program, real folders, real sockets that nobody serves.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use everbeat_tests::{Fake, Home, Live, Scene, Tmpfs, everbeat, is_root, mode_of, output, wait};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn doctor(home: &Home, url: &str, args: &[&str]) -> Command {
     let mut command = everbeat(&["doctor", "--json"]);
@@ -313,6 +315,46 @@ fn as_nobody(args: &[&str]) -> Option<Command> {
         other => {
             println!("skipped: {} is out of reach for others: {other:?}", program.display());
             None
+        }
+    }
+}
+
+/// Whatever answers there: nothing of it acts on a terminal, and nothing of it
+/// is taken for good.
+#[test]
+fn somebody_else_at_the_socket_does_no_harm() {
+    let home = Home::new("ws-e2e");
+    let evil = "\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}";
+    let problem =
+        json!({"type": format!("urn:{evil}"), "title": evil, "detail": format!("{evil}\nx")});
+    let status = json!({"schema_version": 1, "workspace_id": evil, "state": evil, "version": evil,
+        "verdict": {"level": "ok", "lines": [{"what": evil, "do": evil}]}});
+    let answer = |code: u16, body: &str| {
+        format!("HTTP/1.1 {code} X\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let answers = [
+        (answer(409, &problem.to_string()), Some(1)),
+        (answer(200, &status.to_string()), Some(0)),
+        (answer(200, "{}"), Some(1)),
+        (answer(200, "[[[[["), Some(1)),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf".into(), Some(1)),
+        (String::from("\u{1b}[2J no HTTP\r\n\r\n"), Some(1)),
+        (String::new(), Some(1)),
+    ];
+    for (index, (answer, expected)) in answers.into_iter().enumerate() {
+        let path = home.dir().join(format!("{index}.sock"));
+        let listener = UnixListener::bind(&path).unwrap();
+        let shown = answer.clone();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("somebody asks");
+            let _ = stream.read(&mut [0; 4_096]);
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        let (code, out, err) = output(everbeat(&["status"]).arg("--control").arg(&path));
+        assert_eq!(code, expected, "{shown:?}: {out}{err}");
+        for text in [out, err] {
+            let acts = |it: char| it.is_control() && it != '\n' || it == '\u{202e}';
+            assert!(!text.contains(acts), "{text:?}");
         }
     }
 }

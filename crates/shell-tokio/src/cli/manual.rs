@@ -149,6 +149,30 @@ mod tests {
         }
     }
 
+    /// What the documents call a command is one.
+    #[test]
+    fn documents_name_commands_that_are() {
+        let documents = [
+            ("README.md", include_str!("../../../../README.md")),
+            ("CHANGELOG.md", include_str!("../../../../CHANGELOG.md")),
+            ("CONTROL.md", include_str!("../../CONTROL.md")),
+        ];
+        let command = Cli::command();
+        let mut seen = 0;
+        for (name, text) in documents {
+            let lines = text.lines().filter_map(|line| line.strip_prefix("everbeat "));
+            let quoted = text.split("`everbeat ").skip(1);
+            for words in lines.chain(quoted) {
+                let word: String =
+                    words.chars().take_while(|it| it.is_ascii_lowercase() || *it == '-').collect();
+                seen += 1;
+                let is_one = word.starts_with('-') || command.find_subcommand(&word).is_some();
+                assert!(is_one, "{name}: everbeat {word}");
+            }
+        }
+        assert!(seen > 15, "{seen}");
+    }
+
     #[test]
     fn the_commands_are_consistent() {
         Cli::command().debug_assert();

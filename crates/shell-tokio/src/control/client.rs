@@ -333,7 +333,11 @@ fn refusal(answer: &Answer, retry_after_s: Option<u64>) -> ControlError {
     let Ok(value) = serde_json::from_slice::<Value>(&answer.body) else {
         return answer.stranger(format!("it answered {status}"));
     };
-    let text = |key| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    // On one line: only the list of places has more.
+    let text = |key| {
+        let text = value.get(key).and_then(Value::as_str)?;
+        Some(text.replace(['\n', '\r'], " "))
+    };
     let Some(kind) = text("type") else {
         return answer.stranger(format!("it answered {status}"));
     };
