@@ -54,6 +54,8 @@ faults! {
     RetryAfterUncapped,
     /// Each result is notified by a request of its own, without a pause.
     NotifyUnpaced,
+    /// A second process works in the state folder of the first.
+    LockIgnored,
     /// Remembered results are never forgotten, rows never bounded.
     Unbounded,
     /// Beyond 200 remembered results the half of them goes, in hash order.

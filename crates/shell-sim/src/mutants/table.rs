@@ -40,7 +40,8 @@ pub const fn expected(fault: Fault) -> &'static [&'static str] {
         Fault::StopWaits => &["L6"],
         Fault::MissedBeatsSent => &["L7"],
         Fault::NoisyOutage => &["L8"],
-        Fault::PlacedBeforeJournal
+        Fault::LockIgnored
+        | Fault::PlacedBeforeJournal
         | Fault::AppendedInPlace
         | Fault::RenamedOver
         | Fault::AsideRemovedEarly
@@ -133,6 +134,7 @@ pub const fn by_hand(fault: Fault) -> Option<ByHand> {
         | Fault::BackoffAboveTtl
         | Fault::RetryAfterUncapped
         | Fault::NotifyUnpaced
+        | Fault::LockIgnored
         | Fault::RandomEviction
         | Fault::StatusIgnored
         | Fault::FirstRowWins
