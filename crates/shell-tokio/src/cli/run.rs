@@ -39,6 +39,10 @@ pub(crate) struct RunArgs {
     /// secrets, but the words of peers; at most 256 MiB
     #[arg(long, help_heading = "Diagnosis", value_name = "FILE")]
     record: Option<std::path::PathBuf>,
+    /// Ends at the end of standard input, too: for whoever starts this as a
+    /// child that must not outlive it
+    #[arg(long, help_heading = "Life")]
+    exit_with_stdin: bool,
     /// What --check finds, as JSON
     #[arg(long, help_heading = "Check", requires = "check")]
     json: bool,
@@ -76,6 +80,12 @@ pub(crate) fn run(args: &RunArgs, signals: Signals) -> Exit {
             return Exit::Failed;
         }
     };
+    if args.exit_with_stdin
+        && let Err(error) = signals.also_at_end_of_stdin()
+    {
+        tracing::error!("standard input cannot be watched: {error}");
+        return Exit::Failed;
+    }
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }

@@ -21,6 +21,7 @@ const SIGXFSZ: i32 = 25;
 pub(crate) struct Signals {
     asked: watch::Receiver<bool>,
     reload: watch::Receiver<u64>,
+    ask: watch::Sender<bool>,
 }
 
 impl Signals {
@@ -29,6 +30,7 @@ impl Signals {
     pub(crate) fn install() -> io::Result<Self> {
         let (ask, asked) = watch::channel(false);
         let (ask_reload, reload) = watch::channel(0);
+        let asking = ask.clone();
         let (report, installed) = mpsc::channel();
         thread::Builder::new().name("everbeat-signals".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
@@ -43,7 +45,7 @@ impl Signals {
                 match handlers() {
                     Ok(handlers) => {
                         let _ = report.send(Ok(()));
-                        serve(handlers, &ask, &ask_reload).await;
+                        serve(handlers, &asking, &ask_reload).await;
                     }
                     Err(error) => {
                         let _ = report.send(Err(error));
@@ -52,12 +54,24 @@ impl Signals {
             });
         })?;
         installed.recv().map_err(io::Error::other)??;
-        Ok(Self { asked, reload })
+        Ok(Self { asked, reload, ask })
     }
 
     /// To wait for SIGHUPs: it changes with each.
     pub(crate) fn reload(&self) -> watch::Receiver<u64> {
         self.reload.clone()
+    }
+
+    /// Makes the end of standard input ask for the end, too: whoever holds the
+    /// other side of a pipe takes this process along, however it dies.
+    pub(crate) fn also_at_end_of_stdin(&self) -> io::Result<()> {
+        let ask = self.ask.clone();
+        thread::Builder::new().name("everbeat-stdin".into()).spawn(move || {
+            // What is written there means nothing.
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            ask.send_replace(true);
+        })?;
+        Ok(())
     }
 
     /// Waits for the first.

@@ -31,7 +31,7 @@ type Taken = Result<StatusCode, Problem>;
 async fn outcome(State(app): State<App>, mut fields: Fields) -> Taken {
     let success = fields.boolean("success")?;
     let error = fields.text("error")?;
-    let count = fields.count("count", 1, COUNT_MAX)?.unwrap_or(1);
+    let count = fields.count("count", 0, COUNT_MAX)?.unwrap_or(1);
     match (success, &error) {
         (Some(true), None) | (None, Some(_)) => {}
         (Some(true), Some(_)) => {
