@@ -257,6 +257,11 @@ fn watch_prints_changes() {
     told(home, &["task", "start", "t-1"]);
     let line = live.line("t-1");
     assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["schema_version"], 1);
+    // The dead one's socket stays; the next one takes its place.
+    agent.kill_nine();
+    live.says("control.sock: nobody listens");
+    let mut agent = scene.agent(&[]);
+    live.line(&format!("\"pid\":{}", agent.pid()));
     live.signal(Signal::INT);
     assert_eq!(live.ended(), Some(0));
     agent.stop();

@@ -377,7 +377,7 @@ fn health_gives_up_after_two_seconds() {
 /// Wrong usage is 2, whatever is asked.
 #[test]
 fn wrong_usage_is_told_by_2() {
-    let commands: [(&[&str], &str); 8] = [
+    let commands: [(&[&str], &str); 9] = [
         (&["task", "start"], "ID"),
         (&["task", "start", "t", "--ttl", "60"], "a duration"),
         (&["outcome"], "--success"),
@@ -386,6 +386,7 @@ fn wrong_usage_is_told_by_2() {
         (&["status", "--control", "http://127.0.0.1:1"], "--control-token-file"),
         (&["status", "--control", "https://127.0.0.1:1"], "neither a path nor http"),
         (&["man", "no", "such"], "no such"),
+        (&["events", "--kinds", "beat,bees"], "notice, beat, poll"),
     ];
     for (args, word) in commands {
         let (code, out, err) = output(&mut everbeat(args));

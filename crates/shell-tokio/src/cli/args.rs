@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
 use crate::settings::layers::Sources;
 use crate::settings::schema::{CONFIG_VARIABLE, Fallback, Kind, SETTINGS, Setting};
@@ -34,6 +34,7 @@ impl Args for SettingsArgs {
         let config = Arg::new("config")
             .long("config")
             .value_name("FILE")
+            .value_hint(ValueHint::FilePath)
             .value_parser(ValueParser::path_buf())
             .help(format!("A TOML file with settings, named as the flags [env: {CONFIG_VARIABLE}]"))
             .long_help(format!(
@@ -75,8 +76,10 @@ fn arg(setting: &'static Setting) -> Arg {
             .default_missing_value("true")
             .value_name("BOOL"),
         Kind::Text => arg.value_name(if setting.key.ends_with("url") { "URL" } else { "ID" }),
-        Kind::Path if setting.key.ends_with("dir") => arg.value_name("DIR"),
-        Kind::Path => arg.value_name("FILE"),
+        Kind::Path if setting.key.ends_with("dir") => {
+            arg.value_name("DIR").value_hint(ValueHint::DirPath)
+        }
+        Kind::Path => arg.value_name("FILE").value_hint(ValueHint::FilePath),
         Kind::Duration => arg.value_name("TIME"),
         Kind::Count => arg.value_name("N"),
         Kind::Filter => arg.value_name("FILTER"),

@@ -20,6 +20,7 @@ use super::terminal::{ColorArgs, Look};
 use super::{Exit, runtime, talk};
 use crate::control::client::sse::Event;
 use crate::control::client::{ControlClient, ControlError};
+use crate::telemetry::kind::Kind;
 
 /// Between two tries to find an agent that went away.
 const AGAIN_EVERY: Duration = Duration::from_secs(1);
@@ -35,7 +36,7 @@ pub(crate) struct EventsArgs {
     #[arg(short, long)]
     follow: bool,
     /// Only these: notice, beat, poll, results, wake, task, child, lost
-    #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = kind)]
     kinds: Vec<String>,
     /// Only those after this id
     #[arg(long, value_name = "ID")]
@@ -78,6 +79,12 @@ enum Level {
     Info,
     Debug,
     Trace,
+}
+
+/// A name that is none would be waited for in vain.
+fn kind(name: &str) -> Result<String, String> {
+    let names = || Kind::ALL.map(Kind::name).join(", ");
+    Kind::parse(name).map(|kind| kind.name().into()).ok_or_else(|| format!("one of {}", names()))
 }
 
 impl Level {

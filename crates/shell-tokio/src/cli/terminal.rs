@@ -193,6 +193,20 @@ mod tests {
         assert_eq!(harmless("ärger – 好 ok"), "ärger – 好 ok");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_it_is_it_is_harmless(text in "\\PC*|[\u{0}-\u{a0}\u{2020}-\u{2070}]*") {
+            proptest::prop_assert!(!harmless(&text).chars().any(acts));
+            let json = serde_json::Value::String(text).to_string();
+            let safe = harmless_json(&json);
+            proptest::prop_assert!(!safe.chars().any(acts));
+            proptest::prop_assert_eq!(
+                serde_json::from_str::<String>(&safe).unwrap(),
+                serde_json::from_str::<String>(&json).unwrap()
+            );
+        }
+    }
+
     #[test]
     fn json_means_the_same_when_it_is_harmless() {
         let value = serde_json::json!({"a": "x\u{1b}[0m\u{9b}\u{202e}\u{7f}\n", "b": ["ä", 1]});
