@@ -190,21 +190,26 @@ fn the_log_is_heard_at_any_level() {
     assert_eq!(agent.log(), "", "the process itself logs nothing");
 }
 
-/// Ten listeners at once cost no beat, and whoever goes is forgotten.
+/// Sixty-four listeners at once cost no beat, one more is refused, and whoever
+/// goes is forgotten.
 #[test]
 fn listeners_come_and_go() {
     let scene = Scene::new();
     let mut agent = scene.agent(&[]);
     let control = scene.control();
     let mut all: Vec<_> =
-        (0..10).map(|_| Events::listen(&control, "?kinds=beat&level=debug", "")).collect();
+        (0..64).map(|_| Events::listen(&control, "?kinds=beat&level=debug", "")).collect();
+    let refused = control.send("GET", "/v1/events", &Value::Null);
+    let kind = &refused.json()["type"];
+    assert_eq!((refused.status, kind), (409, &json!("urn:everbeat:problem:full")));
     for events in &mut all {
         events.next_that(|event| event.kind == "beat");
     }
     let open = || control.status()["control"]["connections"].as_u64().unwrap_or(0);
-    assert!(open() >= 10, "{} connections", open());
+    assert!(open() >= 64, "{} connections", open());
     drop(all);
     control.wait_for("they are forgotten", |status| status["control"]["connections"] == 1);
+    drop(Events::listen(&control, "", ""));
     agent.stop();
 }
 

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use everbeat_core::{Outcome, Report};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::LogLevel;
 use crate::Reporter;
@@ -19,6 +21,9 @@ use crate::settings::schema::SETTINGS;
 /// Settings that a running process takes.
 const LIVE: [&str; 6] =
     ["cooldown", "announce", "notify", "self_messages_per_hour_max", "reannounce_after", "log"];
+
+/// How long a file system may take.
+const FILES_WITHIN: Duration = Duration::from_secs(5);
 
 /// Reads the configuration again; clones share what holds.
 #[derive(Clone, Debug)]
@@ -129,8 +134,12 @@ impl Reloader {
         let shared = &self.shared;
         let mut running = shared.running.lock().await;
         let sources = shared.sources.clone();
-        let read = tokio::task::spawn_blocking(move || Settings::read(&sources)).await;
-        let read = read.unwrap_or_else(|_| Err(vec!["reading it panicked".into()]));
+        let read = tokio::task::spawn_blocking(move || Settings::read(&sources));
+        let read = match timeout(FILES_WITHIN, read).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => Err(vec!["reading it panicked".into()]),
+            Err(_) => Err(vec![format!("its files could not be read within {FILES_WITHIN:?}")]),
+        };
         let mut reloaded = match &read {
             Ok(settings) => compare(&running, &Running::of(settings)),
             Err(problems) => rejected(problems),
@@ -154,7 +163,11 @@ impl Reloader {
     /// A beat at once shows whether the platform takes it.
     async fn read_token(&self) -> Option<Part> {
         let part = |became, detail| Some(Part { field: "token".into(), became, detail });
-        match self.shared.agent.read_token().await {
+        let Ok(read) = timeout(FILES_WITHIN, self.shared.agent.read_token()).await else {
+            let detail = format!("its file could not be read within {FILES_WITHIN:?}");
+            return part(Became::Rejected, detail);
+        };
+        match read {
             Ok(Outcome::TokenLoaded { changed: true, present }) => {
                 let _ = self.shared.agent.report(Report::BeatNow).await;
                 let detail = if present { "a new one is in use" } else { "there is none any more" };

@@ -24,7 +24,7 @@ use super::stamp::rfc3339;
 use crate::clock;
 
 /// Lines that wait for one listener.
-const LINES_MAX: usize = 1_024;
+const LINES_MAX: usize = 256;
 /// Bytes of one line's message and of each of its fields.
 const TEXT_BYTES_MAX: usize = 4_096;
 /// Whose lines are shown: those of this workspace, which are known to hold no

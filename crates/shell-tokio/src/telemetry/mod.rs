@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use everbeat_core::WallTime;
 use serde_json::{Map, Value};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::clock;
 use crate::observe::Observer;
@@ -28,10 +28,14 @@ use ring::{Found, From, Ring};
 use stamp::rfc3339;
 
 /// Events that are handed to a client at once.
-const READ_MAX: usize = 128;
+const READ_MAX: usize = 32;
 /// Bytes of one text in an event, and of one in a list.
 const TEXT_BYTES_MAX: usize = 1_024;
 const ITEM_BYTES_MAX: usize = 256;
+/// Bytes of one event; a longer one keeps what is no list and no object.
+const EVENT_BYTES_MAX: usize = 16 << 10;
+/// Listeners at once.
+const LISTENERS_MAX: usize = 64;
 /// Ids grow through restarts: they begin at so many for each millisecond of
 /// the wall clock. A double holds them exactly for two centuries.
 const IDS_PER_MS: u64 = 1_000;
@@ -45,6 +49,7 @@ pub(crate) struct Telemetry {
     ring: Mutex<Ring>,
     last_id: watch::Sender<u64>,
     metrics: Metrics,
+    seats: Arc<Semaphore>,
 }
 
 impl Telemetry {
@@ -54,7 +59,8 @@ impl Telemetry {
         let ring = Ring::new(started_ms.saturating_mul(IDS_PER_MS).saturating_add(1));
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), started_ms as f64 / 1_000.0);
         let last_id = watch::Sender::new(ring.last_id());
-        Arc::new(Self { ring: Mutex::new(ring), last_id, metrics })
+        let seats = Arc::new(Semaphore::new(LISTENERS_MAX));
+        Arc::new(Self { ring: Mutex::new(ring), last_id, metrics, seats })
     }
 
     /// What feeds it.
@@ -72,7 +78,13 @@ impl Telemetry {
         fields.insert("at".into(), rfc3339(at).into());
         let mut data = Value::Object(fields);
         bound(&mut data, TEXT_BYTES_MAX);
-        let id = self.ring().push(kind, data.to_string());
+        let mut text = data.to_string();
+        if let (true, Value::Object(fields)) = (text.len() > EVENT_BYTES_MAX, &mut data) {
+            fields.retain(|_, value| !value.is_array() && !value.is_object());
+            fields.insert("cut".into(), true.into());
+            text = data.to_string();
+        }
+        let id = self.ring().push(kind, text);
         self.metrics.event();
         self.last_id.send_replace(id);
     }
@@ -87,6 +99,11 @@ impl Telemetry {
     /// Changes whenever there is a new event: to its id.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.last_id.subscribe()
+    }
+
+    /// A seat for one listener, if there is one left.
+    pub(crate) fn seat(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.seats).try_acquire_owned().ok()
     }
 
     /// The newest event's id.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use everbeat_core::{
     Action, Batch, Command, CommandId, Event, Instant, JournalRecord, Lane, Notice, Now, Outcome,
-    Overview, Report, Response, ResultKey, Status, StoredResult, TaskReport, TransportFailure,
-    TransportFailureKind, WallTime,
+    Overview, Report, Response, ResultKey, RuntimeMetadata, Status, StoredResult, TaskReport,
+    TransportFailure, TransportFailureKind, WallTime,
 };
 use serde_json::{Value, json};
 
@@ -223,6 +223,19 @@ fn secrets_that_pass_by_are_in_no_event() {
     bench.end(3, id, Outcome::SecretSaved);
     let all = format!("{:?}{}", bench.events(), bench.exposed());
     assert!(!all.contains("very-secret"), "{all}");
+}
+
+/// What the agent reports has a bound in memory, whatever it is.
+#[test]
+fn a_long_event_keeps_its_name() {
+    let mut bench = Bench::new();
+    let capabilities = (0..2_000).map(|number| (format!("capability-{number}"), true)).collect();
+    let metadata = RuntimeMetadata { capabilities, idle_timeout_seconds: Some(300) };
+    bench.event(0, 0, &Event::Report(Report::Metadata(metadata)));
+    let (kind, event) = bench.events().remove(0);
+    assert_eq!((kind, &event["report"], &event["cut"]), ("task", &json!("metadata"), &json!(true)));
+    assert_eq!(event["idle_timeout_seconds"], 300);
+    assert!(event.to_string().len() < 200, "{event}");
 }
 
 /// Ids of a later process are higher: who comes back learns of the restart.

@@ -39,7 +39,7 @@ use crate::telemetry::stamp::rfc3339;
 /// A line that says nothing keeps whatever lies between from giving up.
 const KEEP_EVERY: Duration = Duration::from_secs(15);
 /// Pieces that wait for the connection.
-const PIECES_MAX: usize = 4;
+const PIECES_MAX: usize = 2;
 /// What a client waits before it comes again, in milliseconds.
 const GREETING: &str = "retry: 2000\n\n";
 
@@ -55,6 +55,10 @@ async fn events(
     parameters: Parameters,
 ) -> Result<Response, Problem> {
     let wish = Wish::parse(&headers, parameters)?;
+    let Some(seat) = app.telemetry.seat() else {
+        let detail = "64 clients listen already";
+        return Err(Problem::new(ProblemKind::Full, detail));
+    };
     let (out, pieces) = mpsc::channel(PIECES_MAX);
     let telemetry = Arc::clone(&app.telemetry);
     // What happens between now and the first look is not missed.
@@ -63,8 +67,11 @@ async fn events(
         from @ (From::Oldest | From::After(_)) => from,
     };
     let listening = wish.level.map(|level| app.tap.listen(level));
-    let feed = Feed { telemetry, kinds: wish.kinds, from, told: 0, listening, out };
-    tokio::spawn(feed.run());
+    let mut feed = Feed { telemetry, kinds: wish.kinds, from, told: 0, listening, out };
+    tokio::spawn(async move {
+        let _ = feed.run().await;
+        drop(seat);
+    });
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-cache"),
@@ -140,11 +147,7 @@ struct Feed {
 struct Gone;
 
 impl Feed {
-    async fn run(mut self) {
-        let _ = self.tell_all().await;
-    }
-
-    async fn tell_all(&mut self) -> Result<Infallible, Gone> {
+    async fn run(&mut self) -> Result<Infallible, Gone> {
         self.send(GREETING.into()).await?;
         let mut changes = self.telemetry.changes();
         let mut keep = interval(KEEP_EVERY);
