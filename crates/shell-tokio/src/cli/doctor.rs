@@ -8,10 +8,12 @@ mod network;
 mod socket;
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
+use everbeat_core::Secret;
 use serde_json::{Value, json};
 
 use super::args::SettingsArgs;
@@ -19,6 +21,7 @@ use super::check::{self, Finding, Status, finding};
 use super::signals::Signals;
 use super::terminal::{ColorArgs, Look, Paint, harmless, harmless_json};
 use super::{Exit, print, runtime, talk};
+use crate::AgentConfig;
 use crate::settings::Settings;
 use crate::settings::layers::Sources;
 
@@ -72,12 +75,6 @@ impl Checked {
     }
 }
 
-fn timed(check: impl FnOnce() -> Finding) -> Checked {
-    let from = Instant::now();
-    let finding = check();
-    Checked::new(finding, from.elapsed())
-}
-
 pub(crate) fn doctor(args: &DoctorArgs, mut signals: Signals) -> Exit {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -110,9 +107,9 @@ async fn examine(args: &DoctorArgs, sources: &Sources) -> Exit {
                 Checked::new(finding("configuration", Status::Warning, text), Duration::ZERO)
             };
             checks.extend(settings.warnings.iter().map(warning));
-            local(settings, &mut checks).await;
+            let token = local(&settings.agent, &mut checks).await;
             if !args.offline {
-                network::check(&settings.agent, &mut checks).await;
+                network::check(&settings.agent, token, &mut checks).await;
             }
         }
         (Err(problems), took) => {
@@ -149,21 +146,56 @@ fn timed_settings(sources: &Sources) -> (Result<Settings, Vec<String>>, Duration
     (settings, from.elapsed())
 }
 
-/// What this machine alone can tell.
-async fn local(settings: &Settings, checks: &mut Vec<Checked>) {
-    let config = &settings.agent;
-    let from = Instant::now();
-    let simple = [check::check_configs_dir(config), check::check_registration(config)];
-    checks.extend(simple.into_iter().flatten().map(|it| Checked::new(it, from.elapsed())));
-    checks.push(timed(|| check::check_token(config).1));
-    checks.push(timed(|| check::check_state_dir(&config.state_dir)));
-    checks.push(disk::space("state space", &config.state_dir).await);
-    checks.extend(disk::trial("state disk", &config.state_dir).await);
-    checks.push(timed(|| check::check_results(&config.results_file)));
-    let folder = config.results_file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(std::path::Path::new("."));
-    checks.push(disk::space("results space", folder).await);
-    checks.extend(disk::trial("results disk", folder).await);
+/// What this machine alone can tell, and the token that it found. Every look
+/// at a file is one at a file system that may hang.
+async fn local(config: &AgentConfig, checks: &mut Vec<Checked>) -> Option<Secret> {
+    let config = Arc::new(config.clone());
+    checks.extend(
+        check::check_registration(&config).map(|found| Checked::new(found, Duration::ZERO)),
+    );
+    let its = Arc::clone(&config);
+    let found =
+        disk::look("configs folder", &config.configs_dir, move || check::check_configs_dir(&its));
+    checks.extend(match found.await {
+        Ok((found, took)) => found.map(|found| Checked::new(found, took)),
+        Err(hangs) => Some(hangs),
+    });
+    let (its, file) = (Arc::clone(&config), config.token_file());
+    let found = disk::look("token", &file, move || check::check_token(&its));
+    let token = match found.await {
+        Ok(((token, found), took)) => {
+            checks.push(Checked::new(found, took));
+            token
+        }
+        Err(hangs) => {
+            checks.push(hangs);
+            config.environment_token.clone()
+        }
+    };
+    let results_file = &config.results_file;
+    let folder = results_file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    for (name, space, trial, folder, file) in [
+        ("state folder", "state space", "state disk", config.state_dir.as_path(), None),
+        ("results file", "results space", "results disk", folder, Some(results_file.clone())),
+    ] {
+        let at = folder.to_owned();
+        let found = disk::look(name, folder, move || match file {
+            Some(file) => check::check_results(&file),
+            None => check::check_state_dir(&at),
+        });
+        checks.push(match found.await {
+            Ok((found, took)) => Checked::new(found, took),
+            // So would all that follows.
+            Err(hangs) => {
+                checks.push(hangs);
+                continue;
+            }
+        });
+        checks.push(disk::space(space, folder).await);
+        checks.extend(disk::trial(trial, folder).await);
+    }
+    token
 }
 
 fn report(checks: &[Checked]) -> Value {

@@ -1,7 +1,7 @@
 //! Everything that somebody who helps wants to see, in one file: no secret,
 //! readable by its owner only.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use everbeat_core::Secret;
@@ -9,6 +9,7 @@ use everbeat_store::{Disk, DiskErrorKind, read_secret};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::disk;
 use super::socket::Asked;
 use crate::RealDisk;
 use crate::cli::{config_show, status};
@@ -52,7 +53,7 @@ pub(super) async fn write(
         "status": asked.status,
         "events": events,
     });
-    let text = redacted(format!("{bundle:#}\n"), &secrets(sources, &effective));
+    let text = redacted(format!("{bundle:#}\n"), &secrets(sources, &effective).await);
     let mut file = RealDisk.create(path).map_err(|error| {
         let stands = error.kind == DiskErrorKind::Exists;
         if stands { "it stands there already; name another file".into() } else { error.reason }
@@ -82,15 +83,19 @@ async fn events(client: &ControlClient, newest: u64) -> Vec<Value> {
 
 /// All that this machine knows of: nothing in the bundle should hold one, and
 /// so nothing is lost by looking for them.
-fn secrets(sources: &Sources, effective: &Effective) -> Vec<Secret> {
-    let configs_dir = Path::new(effective.text("configs_dir").unwrap_or_default());
-    let files = [".auth_token", ".platform_inbound_secret"];
-    let in_files = files
-        .iter()
-        .filter_map(|name| read_secret(&RealDisk, &configs_dir.join(name)).ok().flatten());
+async fn secrets(sources: &Sources, effective: &Effective) -> Vec<Secret> {
+    let configs_dir = PathBuf::from(effective.text("configs_dir").unwrap_or_default());
+    let own = [".auth_token", ".platform_inbound_secret"].map(|name| configs_dir.join(name));
+    let mut files = own.to_vec();
+    files.extend(effective.text("control_token_file").map(PathBuf::from));
+    let in_files = disk::look("secrets", &configs_dir, move || {
+        let in_file = |file: &PathBuf| read_secret(&RealDisk, file).ok().flatten();
+        files.iter().filter_map(in_file).collect::<Vec<_>>()
+    });
+    let in_files = in_files.await.map(|(found, _)| found).unwrap_or_default();
     let variable = sources.environment.get(TOKEN_VARIABLE).and_then(|value| value.to_str());
     let in_environment = variable.and_then(|text| Secret::new(text.trim()));
-    in_files.chain(in_environment).collect()
+    in_files.into_iter().chain(in_environment).collect()
 }
 
 fn redacted(mut text: String, secrets: &[Secret]) -> String {

@@ -18,12 +18,15 @@ const SYNC_SLOW: Duration = Duration::from_secs(1);
 
 /// How much fits into `folder`, or into the next one above that exists.
 pub(super) async fn space(check: &'static str, folder: &Path) -> Checked {
-    let folder = standing(folder);
-    let shown = folder.display().to_string();
-    let asked = aside(move || rustix::fs::statvfs(&folder).map_err(std::io::Error::from)).await;
-    let (answer, took) = match asked {
+    let wanted = folder.to_owned();
+    let asked = look(check, folder, move || {
+        let folder = standing(&wanted);
+        let space = rustix::fs::statvfs(&folder).map_err(std::io::Error::from);
+        (space, folder.display().to_string())
+    });
+    let ((answer, shown), took) = match asked.await {
         Ok(answered) => answered,
-        Err(took) => return hangs(check, &shown, took),
+        Err(hangs) => return hangs,
     };
     let space = match answer {
         Ok(space) => space,
@@ -55,14 +58,11 @@ pub(super) async fn space(check: &'static str, folder: &Path) -> Checked {
 /// and removes it: what each delivery does. `None` where the folder is yet to
 /// be made.
 pub(super) async fn trial(check: &'static str, folder: &Path) -> Option<Checked> {
-    if !folder.is_dir() {
-        return None;
-    }
-    let (shown, folder) = (folder.display().to_string(), folder.to_owned());
-    let tried = aside(move || steps(&folder)).await;
-    let (result, took) = match tried {
-        Ok(tried) => tried,
-        Err(took) => return Some(hangs(check, &shown, took)),
+    let (shown, at) = (folder.display().to_string(), folder.to_owned());
+    let tried = look(check, folder, move || at.is_dir().then(|| steps(&at)));
+    let (result, took) = match tried.await {
+        Ok((result, took)) => (result?, took),
+        Err(hangs) => return Some(hangs),
     };
     let done = match result {
         Ok(done) => done,
@@ -156,21 +156,32 @@ fn failed(check: &'static str, detail: &str) -> Finding {
     finding(check, Status::Error, detail)
 }
 
-fn hangs(check: &'static str, shown: &str, took: Duration) -> Checked {
-    let detail = format!("{shown}: no answer within {} s", EACH_WITHIN.as_secs());
-    Checked::new(failed(check, &detail), took)
-        .with("the file system hangs, as NFS does without its server; choose a local one")
+/// On a thread of its own, with how long it took.
+///
+/// # Errors
+/// The finding that `path` does not answer in time.
+pub(super) async fn look<T: Send + 'static>(
+    check: &'static str,
+    path: &Path,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Result<(T, Duration), Checked> {
+    look_within(EACH_WITHIN, check, path, call).await
 }
 
-/// On a thread of its own; how long it took, if it came to an end in time.
-async fn aside<T: Send + 'static>(
+async fn look_within<T: Send + 'static>(
+    within: Duration,
+    check: &'static str,
+    path: &Path,
     call: impl FnOnce() -> T + Send + 'static,
-) -> Result<(T, Duration), Duration> {
+) -> Result<(T, Duration), Checked> {
     let from = Instant::now();
-    match tokio::time::timeout(EACH_WITHIN, tokio::task::spawn_blocking(call)).await {
-        Ok(Ok(value)) => Ok((value, from.elapsed())),
-        Ok(Err(_)) | Err(_) => Err(from.elapsed()),
+    let looked = tokio::time::timeout(within, tokio::task::spawn_blocking(call)).await;
+    if let Ok(Ok(value)) = looked {
+        return Ok((value, from.elapsed()));
     }
+    let detail = format!("{}: no answer within {} s", path.display(), within.as_secs());
+    Err(Checked::new(failed(check, &detail), from.elapsed())
+        .with("the file system hangs, as NFS does without its server; choose a local one"))
 }
 
 fn standing(folder: &Path) -> PathBuf {
@@ -192,6 +203,18 @@ mod tests {
         assert!(trial("disk", &dir.join("absent")).await.is_none());
         let space = space("space", &dir.join("absent/below")).await;
         assert!(space.finding.detail.contains("MiB free"), "{}", space.finding.detail);
+    }
+
+    #[tokio::test]
+    async fn a_file_system_that_hangs_is_told_in_time() {
+        let (answer, hung) = std::sync::mpsc::channel::<()>();
+        let looked = look_within(Duration::from_secs(1), "disk", Path::new("/hung"), move || {
+            let _ = hung.recv();
+        });
+        let Err(hangs) = looked.await else { panic!("it answered") };
+        assert_eq!(hangs.finding.detail, "/hung: no answer within 1 s");
+        assert!(hangs.advice.is_some_and(|advice| advice.contains("hangs")));
+        drop(answer);
     }
 
     #[tokio::test]

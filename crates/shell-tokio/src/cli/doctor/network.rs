@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use everbeat_core::Secret;
 use reqwest::Url;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConnection};
@@ -20,7 +21,7 @@ const SKEW_WARN: Duration = Duration::from_secs(5);
 /// Certificates and tokens may seem expired, or not valid yet.
 const SKEW_MAX: Duration = Duration::from_secs(300);
 
-pub(super) async fn check(config: &AgentConfig, checks: &mut Vec<Checked>) {
+pub(super) async fn check(config: &AgentConfig, token: Option<Secret>, checks: &mut Vec<Checked>) {
     let url = match Url::parse(&config.core.platform_url) {
         Ok(url) => url,
         Err(error) => {
@@ -47,7 +48,6 @@ pub(super) async fn check(config: &AgentConfig, checks: &mut Vec<Checked>) {
     if let Some(clock) = clock(&client, &config.core.platform_url).await {
         checks.push(clock);
     }
-    let token = check::check_token(config).0;
     for probe in PROBES {
         let from = Instant::now();
         let found = check::probe_one(&client, config, token.clone(), probe).await;
