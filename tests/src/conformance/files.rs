@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::process::refused;
 use crate::wait;
 use crate::{Agent, Numbers, Reader, Scene, Shell, mode_of};
 
@@ -76,10 +77,8 @@ pub fn s4_a_second_process_is_refused(shell: &Shell) {
     let mut first = shell.start(&scene);
     scene.wait_for_beats(1);
     wait::for_true("the journal", || scene.home.journal().exists());
-    let second = shell.command(&scene.home, &scene.platform.url(), &[]).output();
-    let second = second.expect("it can be run");
-    let said = String::from_utf8_lossy(&second.stderr);
-    assert_eq!(second.status.code(), Some(3), "{said}");
+    let second = shell.command(&scene.home, &scene.platform.url(), &[]);
+    let said = refused(&scene.home, second, 3);
     assert!(said.contains(&format!("process {}", first.pid())), "{said}");
     scene.wait_for_beats(2);
     first.kill_nine();

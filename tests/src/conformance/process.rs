@@ -1,7 +1,7 @@
 //! Scenarios of the process: its settings, its signals, its log.
 
 use std::io::{ErrorKind, Write};
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::wait;
-use crate::{Home, Reader, Scene, Shell};
+use crate::{Home, Process, Reader, Scene, Shell};
 
 /// Settings that could change an address or a path are refused at once.
 pub fn a_wrong_environment_is_refused(shell: &Shell) {
@@ -17,13 +17,21 @@ pub fn a_wrong_environment_is_refused(shell: &Shell) {
         [("WORKSPACE_ID", "../admin"), ("WORKSPACE_ID", ""), ("PLATFORM_URL", "ftp://x")]
     {
         let home = Home::new("ws-e2e");
-        let mut command = shell.command(&home, "http://127.0.0.1:9", &[(variable, value)]);
-        let output = command.output().expect("it can be run");
-        let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
-        assert_eq!(output.status.code(), Some(2), "{variable}={value:?}: {said}");
+        let command = shell.command(&home, "http://127.0.0.1:9", &[(variable, value)]);
+        let said = refused(&home, command, 2).to_lowercase();
         assert!(said.contains(&variable.to_lowercase()), "{variable}={value:?}: {said}");
         assert!(!home.state().exists(), "nothing was made");
     }
+}
+
+/// Runs what must end by itself with `code`; gives what it said.
+pub(super) fn refused(home: &Home, command: Command, code: i32) -> String {
+    let log = home.dir().join("refused.log");
+    let mut process = Process::start("what is to be refused", command, &log);
+    let status = process.ended(wait::PATIENCE);
+    let said = process.log();
+    assert_eq!(status.code(), Some(code), "{said}");
+    said
 }
 
 /// L6: SIGTERM and SIGINT end it with 0 within 3 s, whatever is under way; the
@@ -88,7 +96,7 @@ pub fn l1_a_log_that_nobody_reads_holds_up_no_beat(shell: &Shell) {
     fill(&writer);
     let mut command = shell.command(&scene.home, &scene.platform.url(), &[]);
     command.stdout(Stdio::null()).stderr(writer);
-    let mut child = command.spawn().expect("it can be run");
+    let mut child = Killed(command.spawn().expect("it can be run"));
     // The command holds the pipe's other end.
     drop(command);
     scene.wait_for_beats(6);
@@ -100,9 +108,17 @@ pub fn l1_a_log_that_nobody_reads_holds_up_no_beat(shell: &Shell) {
     scene.wait_for_beats(3);
     drop(reader);
     scene.wait_for_beats(3);
-    assert!(child.try_wait().expect("a child can be asked").is_none(), "it still runs");
-    child.kill().expect("it can be killed");
-    child.wait().expect("it ends");
+    assert!(child.0.try_wait().expect("a child can be asked").is_none(), "it still runs");
+}
+
+/// A child that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn fill(mut pipe: &std::io::PipeWriter) {
