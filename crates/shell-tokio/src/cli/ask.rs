@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use everbeat_core::Secret;
 use everbeat_store::read_secret;
+use tokio::runtime::Runtime;
 
 use super::signals::Signals;
 use super::terminal::harmless;
@@ -87,25 +88,31 @@ fn token(file: &Path) -> Result<Secret, String> {
     }
 }
 
+/// Somebody to ask, and a runtime to do it on.
+///
+/// # Errors
+/// What the process ends with; why was said.
+pub(crate) fn prepared(args: &ControlArgs) -> Result<(ControlClient, Runtime), Exit> {
+    let client = args.client().map_err(|problem| {
+        talk(&format!("everbeat: {problem}"));
+        Exit::Usage
+    })?;
+    let runtime = runtime().map_err(|error| {
+        talk(&format!("everbeat: the runtime cannot be started: {error}"));
+        Exit::Failed
+    })?;
+    Ok((client, runtime))
+}
+
 /// Runs what asks the agent, on a runtime of its own, until a signal ends it.
 pub(crate) fn asking(
     args: &ControlArgs,
     mut signals: Signals,
     ask: impl AsyncFnOnce(&ControlClient) -> Result<Exit, ControlError>,
 ) -> Exit {
-    let client = match args.client() {
-        Ok(client) => client,
-        Err(problem) => {
-            talk(&format!("everbeat: {problem}"));
-            return Exit::Usage;
-        }
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            talk(&format!("everbeat: the runtime cannot be started: {error}"));
-            return Exit::Failed;
-        }
+    let (client, runtime) = match prepared(args) {
+        Ok(prepared) => prepared,
+        Err(exit) => return exit,
     };
     let exit = runtime.block_on(async {
         tokio::select! {

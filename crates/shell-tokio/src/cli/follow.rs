@@ -12,12 +12,12 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::ask::{ControlArgs, complain};
+use super::ask::{ControlArgs, complain, prepared};
 use super::pipe::{Reader, reader};
 use super::signals::Signals;
 use super::status;
 use super::terminal::{ColorArgs, Look};
-use super::{Exit, runtime, talk};
+use super::{Exit, talk};
 use crate::control::client::sse::Event;
 use crate::control::client::{ControlClient, ControlError};
 use crate::telemetry::kind::Kind;
@@ -153,19 +153,9 @@ pub(crate) fn logs(args: &LogsArgs, signals: Signals) -> Exit {
 
 /// SIGINT and a reader that left are a good end.
 fn show(control: &ControlArgs, wanted: &Wanted, look: Look, mut signals: Signals) -> Exit {
-    let client = match control.client() {
-        Ok(client) => client,
-        Err(problem) => {
-            talk(&format!("everbeat: {problem}"));
-            return Exit::Usage;
-        }
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            talk(&format!("everbeat: the runtime cannot be started: {error}"));
-            return Exit::Failed;
-        }
+    let (client, runtime) = match prepared(control) {
+        Ok(prepared) => prepared,
+        Err(exit) => return exit,
     };
     let show = Show { client: &client, wanted, look };
     let exit = runtime.block_on(async {

@@ -12,10 +12,10 @@ use serde_json::json;
 use tokio::process::{Child, Command};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::ask::{ControlArgs, complain};
+use super::ask::{ControlArgs, complain, prepared};
 use super::reports::{path, seconds};
 use super::signals::Signals;
-use super::{Exit, runtime, talk};
+use super::{Exit, talk};
 use crate::control::client::ControlClient;
 
 /// What a shell says of a command that there is not.
@@ -52,19 +52,9 @@ pub(crate) struct RunArgs {
 
 /// Ends as the command ends. Without an agent it runs all the same.
 pub(crate) fn run(args: &RunArgs, signals: Signals) -> ExitCode {
-    let client = match args.control.client() {
-        Ok(client) => client,
-        Err(problem) => {
-            talk(&format!("everbeat: {problem}"));
-            return Exit::Usage.into();
-        }
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            talk(&format!("everbeat: the runtime cannot be started: {error}"));
-            return Exit::Failed.into();
-        }
+    let (client, runtime) = match prepared(&args.control) {
+        Ok(prepared) => prepared,
+        Err(exit) => return exit.into(),
     };
     let code = runtime.block_on(beside(args, &client, signals));
     runtime.shutdown_background();

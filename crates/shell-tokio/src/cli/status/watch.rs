@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{StatusArgs, get, screen};
-use crate::cli::ask::advice;
+use crate::cli::ask::{advice, prepared};
 use crate::cli::pipe::{Reader, reader};
 use crate::cli::signals::Signals;
 use crate::cli::terminal::{Look, harmless, harmless_json};
-use crate::cli::{Exit, runtime, talk};
+use crate::cli::{Exit, talk};
 use crate::control::client::{ControlClient, ControlError};
 
 /// Ages are shown in seconds.
@@ -25,19 +25,9 @@ const CLEAR_BELOW: &str = "\x1b[J";
 
 /// Until a signal, or until nobody reads any more; both are a good end.
 pub(super) fn watch(args: &StatusArgs, mut signals: Signals) -> Exit {
-    let client = match args.control.client() {
-        Ok(client) => client,
-        Err(problem) => {
-            talk(&format!("everbeat: {problem}"));
-            return Exit::Usage;
-        }
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            talk(&format!("everbeat: the runtime cannot be started: {error}"));
-            return Exit::Failed;
-        }
+    let (client, runtime) = match prepared(&args.control) {
+        Ok(prepared) => prepared,
+        Err(exit) => return exit,
     };
     let look = Look::of_stdout(args.color);
     let mut sheet = match look.height {
