@@ -15,8 +15,8 @@ pub fn l1_beats_carry_all(world: &World) -> Checked {
     })
 }
 
-/// A result whose text stood in the first or the second list that named it
-/// has that text in the stream, whichever row brought it.
+/// A result whose text stood in the first list that named it, or in the very
+/// next one, has that text in the stream, whichever row brought it.
 ///
 /// # Errors
 /// The result that is poorer than its rows.

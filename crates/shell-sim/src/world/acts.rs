@@ -216,12 +216,13 @@ impl World {
             }
             Ok(_) | Err(_) => return,
         };
-        self.settle_last_list();
         let rows = rows.iter().take(ROWS_MAX);
         let mut names = BTreeMap::<ResultName, bool>::new();
         for (name, has_text) in rows.filter_map(own_result) {
             *names.entry(name).or_default() |= has_text;
         }
+        self.note_holes(&names);
+        self.settle_last_list();
         let now = self.now;
         for (name, has_text) in &names {
             let listed = self.seen.listed.entry(name.clone());
@@ -235,6 +236,19 @@ impl World {
         let names = names.into_keys().collect();
         let list = LastList { body: body.clone(), names, last: now, came_again: false };
         self.last_list = Some(list);
+    }
+
+    /// A result that waits for its second row waits for one list more, whether
+    /// that names it or not.
+    fn note_holes(&mut self, names: &BTreeMap<ResultName, bool>) {
+        let Some(last) = &self.last_list else {
+            return;
+        };
+        for name in last.names.iter().filter(|name| !names.contains_key(*name)) {
+            if let Some(listed) = self.seen.listed.get_mut(name) {
+                listed.lists = listed.lists.saturating_add(1);
+            }
+        }
     }
 
     fn list_came_again(&mut self) {

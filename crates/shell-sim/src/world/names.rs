@@ -3,7 +3,10 @@
 use everbeat_core::{Action, Event, Notice, Outcome, Placement, Report, TransportFailureKind};
 
 macro_rules! notices {
-    (wanted { $($name:ident $word:literal,)+ } others { $($other:ident $other_word:literal,)+ }) => {
+    (
+        wanted { $($name:ident $word:literal,)+ }
+        others { $($other:ident $other_word:literal,)+ }
+    ) => {
         /// Every notice that a sweep must bring about.
         pub const NOTICE_NAMES: &[&str] = &[$($word),+];
 

@@ -64,7 +64,8 @@ pub struct Listed {
     pub first: Duration,
     /// For the last time.
     pub last: Duration,
-    /// In how many lists, of which those after the second do not count.
+    /// In how many lists, of which those after the second do not count; one
+    /// that left it out counts, too, if the one before named it.
     pub lists: u8,
 }
 
@@ -81,8 +82,8 @@ pub struct Seen {
     /// Finished results of the own workspace that reached the agent in a
     /// list.
     pub listed: BTreeMap<ResultName, Listed>,
-    /// Of these the completed ones whose text stood in the first or second
-    /// list that named them.
+    /// Of these the completed ones whose text stood in the first list that
+    /// named them or in the very next one.
     pub listed_with_text: BTreeSet<ResultName>,
     /// When a beat lacked the runtime metadata that an earlier one of the
     /// same process had carried.
