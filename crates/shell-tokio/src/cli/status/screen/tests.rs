@@ -31,7 +31,8 @@ fn well() -> Value {
         },
         "vitals": {
             "tasks": [{"id": "t-1", "title": "reading", "age_s": 5.0, "ttl_left_s": 55.0}],
-            "current_task": "reading", "requests": 3, "errors": 0, "wedge": null, "sample_error": "",
+            "current_task": "reading",
+            "requests": 3, "errors": 0, "wedge": null, "sample_error": "",
             "metadata": null,
         },
         "token": {"present": true, "read_age_s": 800.0, "source": "file"},
