@@ -18,7 +18,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use everbeat_core::Outcome;
 use everbeat_store::{DiskErrorKind, Paths, Store};
 
 use crate::disk::{Call, CallKind, NameLoss, Saved, Tear, Thing, Verdict, VirtualDisk};
@@ -228,12 +227,6 @@ struct Run {
     ended: Ended,
 }
 
-/// What a command was answered by.
-enum Answer {
-    OfStore(Box<Outcome>),
-    OfLease(lease::Answer),
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ended {
     Returned,
@@ -286,17 +279,24 @@ impl Search {
             if *op == Op::Open {
                 run.borrow_mut().world.is_wiped = false;
             }
-            let answer = self.carry_out(&mut store, op, node);
+            let answer = match op {
+                Op::Lease(step) => Err(lease::carry_out(&store, *step)),
+                Op::Open
+                | Op::Store(_)
+                | Op::Place
+                | Op::Taken(_)
+                | Op::Compact
+                | Op::Probe
+                | Op::Done => Ok(store.carry_out(node.world.driver.action(op, &self.scenario))),
+            };
             self.disk.set_hook(None);
             let Ok(run) = Rc::try_unwrap(run) else { unreachable!("the hook is gone") };
             let mut run = run.into_inner();
             trail = std::mem::take(&mut run.trail);
             if run.ended == Ended::Returned {
                 let told = match answer {
-                    Answer::OfStore(outcome) => {
-                        run.world.driver.landed(op, *outcome, &self.scenario)
-                    }
-                    Answer::OfLease(answer) => run.world.lease_landed(answer, &self.disk),
+                    Ok(outcome) => run.world.driver.landed(op, outcome, &self.scenario),
+                    Err(answer) => run.world.lease_landed(answer, &self.disk),
                 };
                 run.lines.push(format!("told: {told:?}"));
                 run.judge(&told);
@@ -307,22 +307,6 @@ impl Search {
             self.go_on(node, run, store, nodes)?;
             if !trail.rewind() {
                 return Ok(());
-            }
-        }
-    }
-
-    fn carry_out(&self, store: &mut Store<VirtualDisk>, op: &Op, node: &Node) -> Answer {
-        match op {
-            Op::Lease(step) => Answer::OfLease(lease::carry_out(store, *step)),
-            Op::Open
-            | Op::Store(_)
-            | Op::Place
-            | Op::Taken(_)
-            | Op::Compact
-            | Op::Probe
-            | Op::Done => {
-                let action = node.world.driver.action(op, &self.scenario);
-                Answer::OfStore(Box::new(store.carry_out(action)))
             }
         }
     }
