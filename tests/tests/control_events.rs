@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use everbeat_tests::{Control, Events, Reader, Scene};
+use everbeat_tests::{Control, Events, Reader, Scene, wait};
 use serde_json::{Value, json};
 
 /// Makes so many events: a task's title changes.
@@ -211,6 +211,56 @@ fn listeners_come_and_go() {
     control.wait_for("they are forgotten", |status| status["control"]["connections"] == 1);
     drop(Events::listen(&control, "", ""));
     agent.stop();
+}
+
+/// Who listens when the agent stops hears that, and the stream ends in order.
+#[test]
+fn the_last_event_is_told() {
+    let scene = Scene::new();
+    let mut agent = scene.agent(&[]);
+    let control = scene.control();
+    let mut all: Vec<_> = (0..5).map(|_| Events::listen(&control, "?kinds=notice", "")).collect();
+    scene.wait_for_beats(1);
+    agent.stop();
+    for events in &mut all {
+        events.next_that(|event| event.data["notice"] == "stopped");
+        while events.line().trim_end() != "0" {}
+    }
+}
+
+/// S7: whatever passes by, no event, answer or line of the log holds a token.
+#[test]
+fn s7_no_secret_is_in_any_event_or_answer() {
+    let scene = Scene::with(&["--options", r#"{"inbound_secret": true}"#]);
+    let mut agent = scene.agent(&["--log", "off"]);
+    let control = scene.control();
+    let mut events = Events::listen(&control, "?after=0&level=trace", "");
+    let first = std::fs::read_to_string(scene.home.token_file()).expect("a token");
+    wait::for_true("the inbound secret", || scene.home.inbound_secret_file().exists());
+    let path = format!("workspaces/{}/rotate-token", scene.home.workspace());
+    let second = scene.platform.post(&path, &Value::Null)["token"].clone();
+    let second = second.as_str().expect("a token").to_owned();
+    control.wait_for("a refusal", |status| status["beat"]["token_refused"] == true);
+    scene.home.write_token(&second);
+    let mut told = control.done("POST", "/v1/reload", &Value::Null).to_string();
+    scene.wait_for_beats(1);
+    scene.completed("d-0001");
+    loop {
+        let event = events.next_event();
+        told.push_str(&event.data.to_string());
+        if event.kind == "wake" {
+            break;
+        }
+    }
+    let inbound = std::fs::read_to_string(scene.home.inbound_secret_file()).expect("a secret");
+    let metrics = control.send("GET", "/metrics", &Value::Null).body;
+    told.push_str(&String::from_utf8_lossy(&metrics));
+    told.push_str(&control.status().to_string());
+    agent.stop();
+    assert!(told.contains("token_changed") || told.contains("a new one is in use"), "{told}");
+    for secret in [first.trim(), &second, inbound.trim()] {
+        assert!(secret.len() > 20 && !told.contains(secret), "a secret is told");
+    }
 }
 
 /// A comment comes at least every 15 s where nothing else does.

@@ -119,12 +119,15 @@ fn serve(
     };
     let _ = report.send(Ok(()));
     runtime.block_on(async {
+        let telemetry = Arc::clone(&app.telemetry);
         let accepting = accept_all(settings, bound, app);
         tokio::select! {
             () = accepting => {}
             // A sender that was dropped asks for the same.
             _ = stopping.wait_for(|stop| *stop) => {}
         }
+        // The last events are told, to whoever reads.
+        telemetry.finish().await;
     });
     runtime.shutdown_background();
 }

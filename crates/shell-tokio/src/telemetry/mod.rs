@@ -14,11 +14,14 @@ pub(crate) mod route;
 pub(crate) mod stamp;
 mod watcher;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use everbeat_core::WallTime;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
 
 use crate::clock;
 use crate::observe::Observer;
@@ -34,8 +37,12 @@ const TEXT_BYTES_MAX: usize = 1_024;
 const ITEM_BYTES_MAX: usize = 256;
 /// Bytes of one event; a longer one keeps what is no list and no object.
 const EVENT_BYTES_MAX: usize = 16 << 10;
+/// How long the end waits for those who listen.
+const LAST_EVENTS_WITHIN: Duration = Duration::from_millis(200);
+/// From the last piece's handing over to its being written.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(20);
 /// Listeners at once.
-const LISTENERS_MAX: usize = 64;
+const LISTENERS_MAX: u32 = 64;
 /// Ids grow through restarts: they begin at so many for each millisecond of
 /// the wall clock. A double holds them exactly for two centuries.
 const IDS_PER_MS: u64 = 1_000;
@@ -50,6 +57,7 @@ pub(crate) struct Telemetry {
     last_id: watch::Sender<u64>,
     metrics: Metrics,
     seats: Arc<Semaphore>,
+    is_over: AtomicBool,
 }
 
 impl Telemetry {
@@ -59,8 +67,14 @@ impl Telemetry {
         let ring = Ring::new(started_ms.saturating_mul(IDS_PER_MS).saturating_add(1));
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), started_ms as f64 / 1_000.0);
         let last_id = watch::Sender::new(ring.last_id());
-        let seats = Arc::new(Semaphore::new(LISTENERS_MAX));
-        Arc::new(Self { ring: Mutex::new(ring), last_id, metrics, seats })
+        let seats = Arc::new(Semaphore::new(LISTENERS_MAX as usize));
+        Arc::new(Self {
+            ring: Mutex::new(ring),
+            last_id,
+            metrics,
+            seats,
+            is_over: AtomicBool::new(false),
+        })
     }
 
     /// What feeds it.
@@ -104,6 +118,24 @@ impl Telemetry {
     /// A seat for one listener, if there is one left.
     pub(crate) fn seat(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.seats).try_acquire_owned().ok()
+    }
+
+    /// Whether no events are to come.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+
+    /// Nothing more will happen: waits a moment for all listeners to be told
+    /// what did.
+    pub(crate) async fn finish(&self) {
+        let had_listeners = self.seats.available_permits() < LISTENERS_MAX as usize;
+        self.is_over.store(true, Ordering::Relaxed);
+        self.last_id.send_modify(|_| {});
+        let _ = timeout(LAST_EVENTS_WITHIN, self.seats.acquire_many(LISTENERS_MAX)).await;
+        if had_listeners {
+            // What was handed to the connections is to be written, too.
+            tokio::time::sleep(WRITTEN_WITHIN).await;
+        }
     }
 
     /// The newest event's id.

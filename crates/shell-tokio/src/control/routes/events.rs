@@ -143,7 +143,7 @@ struct Feed {
     out: mpsc::Sender<Bytes>,
 }
 
-/// Nobody reads any more.
+/// Nobody reads any more, or nothing more will happen.
 struct Gone;
 
 impl Feed {
@@ -155,7 +155,11 @@ impl Feed {
         keep.reset();
         loop {
             changes.mark_unchanged();
+            let is_over = self.telemetry.is_over();
             self.catch_up().await?;
+            if is_over {
+                return Err(Gone);
+            }
             let out = self.out.clone();
             tokio::select! {
                 changed = changes.changed() => changed.map_err(|_| Gone)?,
