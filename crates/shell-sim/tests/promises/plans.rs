@@ -1,5 +1,7 @@
 //! Plans, drawn so that each promise meets what could break it.
 
+use std::time::Duration;
+
 use everbeat_core::Report;
 use everbeat_platform::{AgentMode, FaultEffect, FinishStyle, OutageKind, Route};
 use everbeat_sim::plan::{Act, DiskTrouble, Entry, Network, Plan, Setup, completed, failed};
@@ -108,6 +110,14 @@ pub(crate) fn reports() -> BoxedStrategy<Act> {
         Just(Report::Error { message: "it broke".into() }),
         Just(Report::Wedged { reason: "no model".into() }),
         Just(Report::WedgeCleared),
+        (0..120_u64).prop_map(|ttl| Report::TaskStarted {
+            id: "expires".into(),
+            title: "look something up".into(),
+            ttl: Some(Duration::from_secs(ttl)),
+        }),
+        Just(Report::TaskList { tasks: Vec::new(), current_task: Some("think".into()) }),
+        Just(Report::Outcomes { count: 3, error: None }),
+        Just(Report::BeatNow),
     ];
     report.prop_map(|report| Act::Report { report }).boxed()
 }
