@@ -10,6 +10,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+mod read;
+
 /// A terminal status of a delegation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -42,6 +44,7 @@ pub struct ResultKey {
 
 /// What of a stored result is needed to announce it after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "read::Stored")]
 pub struct StoredResult {
     /// Which result.
     #[serde(flatten)]
@@ -54,7 +57,7 @@ pub struct StoredResult {
 }
 
 /// One step that must survive a crash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum JournalRecord {
     /// The first poll of an empty journal has been dealt with.
@@ -144,6 +147,7 @@ pub struct Snapshot {
 
 /// One remembered result in a [`Snapshot`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "read::Remembered")]
 pub struct SnapshotResult {
     /// Which result.
     #[serde(flatten)]
