@@ -56,7 +56,7 @@ fn shown_workspace(workspace: &Workspace) -> Value {
         "queue_depth": workspace.queue_depth(),
         "restarts": workspace.restarts,
         "beats": ring(&workspace.beats, |beat| {
-            json!({"at_ms": ms(beat.at), "status": beat.status, "body": beat.body})
+            json!({"at_ms": ms(beat.at), "status": beat.status, "body": beat.value()})
         }),
         "polls": {"total": workspace.polls.total()},
         "messages": ring(&workspace.messages, |message| json!({

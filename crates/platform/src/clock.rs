@@ -1,18 +1,82 @@
 //! Timestamps as text.
 
+use serde::{Serialize, Serializer};
+
+/// Unix milliseconds that are shown as [`rfc3339`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Timestamp(pub(crate) i64);
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(Written::of(self.0).as_str())
+    }
+}
+
 /// RFC 3339 in UTC, with milliseconds only where there are some.
 pub(crate) fn rfc3339(wall_ms: i64) -> String {
-    // Years 0 to 9999: what the format can say.
-    let wall_ms = wall_ms.clamp(-62_167_219_200_000, 253_402_300_799_999);
-    let (days, of_day) = (wall_ms.div_euclid(86_400_000), wall_ms.rem_euclid(86_400_000));
-    let (year, month, day) = civil(days);
-    let (seconds, ms) = (of_day / 1_000, of_day % 1_000);
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    let fraction = match ms {
-        0 => String::new(),
-        ms => format!(".{ms:03}").trim_end_matches('0').to_owned(),
-    };
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
+    Written::of(wall_ms).as_str().to_owned()
+}
+
+/// `0000-00-00T00:00:00.000Z` at most.
+struct Written {
+    bytes: [u8; 24],
+    length: usize,
+}
+
+impl Written {
+    fn of(wall_ms: i64) -> Self {
+        // Years 0 to 9999: what the format can say.
+        let wall_ms = wall_ms.clamp(-62_167_219_200_000, 253_402_300_799_999);
+        let (days, of_day) = (wall_ms.div_euclid(86_400_000), wall_ms.rem_euclid(86_400_000));
+        let (year, month, day) = civil(days);
+        let (seconds, ms) = (of_day / 1_000, of_day % 1_000);
+        let mut written = Self { bytes: [0; 24], length: 0 };
+        for (number, digits, after) in [
+            (year, 4, b'-'),
+            (month, 2, b'-'),
+            (day, 2, b'T'),
+            (seconds / 3_600, 2, b':'),
+            (seconds / 60 % 60, 2, b':'),
+            (seconds % 60, 2, b'.'),
+            (ms, 3, b'Z'),
+        ] {
+            written.push(number, digits, after);
+        }
+        written.drop_zeros();
+        written
+    }
+
+    fn push(&mut self, number: i64, digits: u32, after: u8) {
+        for place in (0..digits).rev() {
+            let digit = u8::try_from(number / 10_i64.pow(place) % 10).unwrap_or_default();
+            self.put(b'0' + digit);
+        }
+        self.put(after);
+    }
+
+    fn put(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+
+    /// A fraction of a second does not end with zeros, and is none if it is
+    /// zero.
+    fn drop_zeros(&mut self) {
+        self.length -= 1;
+        while self.bytes[self.length - 1] == b'0' {
+            self.length -= 1;
+        }
+        if self.bytes[self.length - 1] == b'.' {
+            self.length -= 1;
+        }
+        self.put(b'Z');
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
 }
 
 /// Year, month and day of a day since 1970-01-01, by Hinnant's algorithm:

@@ -1,8 +1,12 @@
 //! `POST /registry/heartbeat`, and what becomes of a workspace without one.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::agenda::Due;
 use crate::bind::{Fields, Misfit, has_nul};
@@ -24,17 +28,64 @@ const TIME_END: Duration = Duration::from_secs(1 << 40);
 const SPEND_MAX: i64 = 1_000_000_000_000;
 
 /// A beat's body, bound.
-struct Body {
-    workspace_id: String,
+pub(crate) struct Body<'a> {
+    pub(crate) workspace_id: Cow<'a, str>,
     error_rate: f64,
-    sample_error: String,
+    sample_error: Cow<'a, str>,
     active_tasks: i64,
     uptime_seconds: i64,
-    current_task: String,
+    current_task: Cow<'a, str>,
     monthly_spend: i64,
-    runtime_state: String,
+    runtime_state: Cow<'a, str>,
     metadata: Option<Metadata>,
-    agent_card: Option<Value>,
+    agent_card: Card<'a>,
+}
+
+/// An agent's card, read only where it is needed.
+enum Card<'a> {
+    Unread(&'a RawValue),
+    Read(Option<Value>),
+}
+
+/// A body as most beats have it: every name as it is documented, once, with a
+/// value of its type. Any other is bound field by field.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Usual<'a> {
+    #[serde(borrow)]
+    workspace_id: Cow<'a, str>,
+    #[serde(default)]
+    error_rate: f64,
+    #[serde(borrow, default)]
+    sample_error: Cow<'a, str>,
+    #[serde(default)]
+    active_tasks: i64,
+    #[serde(default)]
+    uptime_seconds: i64,
+    #[serde(borrow, default)]
+    current_task: Cow<'a, str>,
+    #[serde(default)]
+    monthly_spend: i64,
+    #[serde(borrow, default)]
+    runtime_state: Cow<'a, str>,
+    #[serde(borrow, default)]
+    agent_card: Option<&'a RawValue>,
+    #[serde(default, rename = "is_busy")]
+    _is_busy: IgnoredAny,
+    #[serde(default, rename = "schema_version")]
+    _schema_version: IgnoredAny,
+    #[serde(default, rename = "observed_generation")]
+    _observed_generation: IgnoredAny,
+}
+
+/// What is answered to a beat.
+#[derive(Serialize)]
+struct Accepted<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform_inbound_secret: Option<&'a str>,
+    status: &'static str,
 }
 
 struct Metadata {
@@ -43,9 +94,8 @@ struct Metadata {
 }
 
 impl Platform {
-    pub(crate) fn heartbeat(&mut self, request: &Request) -> Answer {
-        let bound = Fields::of_body(&request.body);
-        let Ok((body, fields)) = bound.and_then(|fields| Ok((bind(&fields)?, fields))) else {
+    pub(crate) fn heartbeat(&mut self, request: &Request, bound: Option<Body<'_>>) -> Answer {
+        let Some(body) = bound.filter(|body| !body.workspace_id.is_empty()) else {
             return Answer::error(400, "invalid request body");
         };
         if let Err(refusal) = self.registry_auth(&body.workspace_id, request) {
@@ -54,24 +104,22 @@ impl Platform {
         if !self.fits_the_database(&body) {
             return Answer::error(500, "failed to update");
         }
-        let mut answer = Map::from_iter([("status".to_owned(), json!("ok"))]);
-        if let Some(workspace) = self.workspaces.get(&body.workspace_id) {
+        let generation = self.options.generation;
+        let mut platform_inbound_secret = None;
+        if let Some(workspace) = self.workspaces.get(body.workspace_id.as_ref()) {
             if workspace.status != Status::Removed {
                 let kept = request.body.len() <= KEPT_BODY_BYTES;
-                self.apply(&body, if kept { fields.into_value() } else { Value::Null });
+                self.apply(&body, if kept { request.body.clone() } else { Vec::new() });
             }
             if self.options.inbound_secret {
-                answer.extend(self.inbound_secret_field(&body.workspace_id));
+                platform_inbound_secret = self.inbound_secret_of(&body.workspace_id);
             }
         }
-        if let Some(generation) = self.options.generation {
-            answer.insert("generation".into(), json!(generation));
-        }
-        Answer::json(200, &Value::Object(answer))
+        Answer::json_of(200, &Accepted { generation, platform_inbound_secret, status: "ok" })
     }
 
     /// Columns are INTEGER and TEXT, ids are UUIDs.
-    fn fits_the_database(&self, body: &Body) -> bool {
+    fn fits_the_database(&self, body: &Body<'_>) -> bool {
         let texts = [&body.workspace_id, &body.sample_error, &body.current_task];
         !texts.iter().any(|text| text.contains('\0'))
             && i32::try_from(body.active_tasks).is_ok()
@@ -81,10 +129,12 @@ impl Platform {
 
     /// The row, the key, the status, the capabilities, the queue: in the
     /// reference's order.
-    fn apply(&mut self, body: &Body, shown: Value) {
+    fn apply(&mut self, body: &Body<'_>, shown: Vec<u8>) {
         let (now, version) = (self.now, self.options.version);
         let ttl = Duration::from_millis(self.options.ttl_ms);
-        let Some(workspace) = self.workspaces.get_mut(&body.workspace_id) else { return };
+        let Some(workspace) = self.workspaces.get_mut(body.workspace_id.as_ref()) else {
+            return;
+        };
         let changed_task = workspace.current_task != body.current_task;
         store_row(workspace, body, version);
         workspace.last_beat_at = Some(now);
@@ -123,11 +173,17 @@ impl Platform {
     }
 
     /// Minted when first needed.
-    pub(crate) fn inbound_secret_field(&mut self, id: &str) -> Option<(String, Value)> {
+    fn inbound_secret_of(&mut self, id: &str) -> Option<&str> {
         let chance = &mut self.chance;
         let workspace = self.workspaces.get_mut(id)?;
         let secret = workspace.inbound_secret.get_or_insert_with(|| Secret(chance.token()));
-        Some(("platform_inbound_secret".into(), json!(secret.0)))
+        Some(&secret.0)
+    }
+
+    /// The same as a member of an answer.
+    pub(crate) fn inbound_secret_field(&mut self, id: &str) -> Option<(String, Value)> {
+        let secret = self.inbound_secret_of(id)?;
+        Some(("platform_inbound_secret".into(), json!(secret)))
     }
 
     /// Puts the liveness key in place and looks at it when it is due.
@@ -201,18 +257,28 @@ fn go_offline(workspace: &mut Workspace, now: Duration, status: Status) {
     }
 }
 
-fn store_row(workspace: &mut Workspace, body: &Body, version: Version) {
+fn store_row(workspace: &mut Workspace, body: &Body<'_>, version: Version) {
     workspace.error_rate = body.error_rate;
-    workspace.sample_error.clone_from(&body.sample_error);
+    replace(&mut workspace.sample_error, &body.sample_error);
     workspace.active_tasks = body.active_tasks;
     workspace.uptime_seconds = body.uptime_seconds;
-    workspace.current_task.clone_from(&body.current_task);
+    replace(&mut workspace.current_task, &body.current_task);
     // Zero means: not said.
     if body.monthly_spend > 0 {
         workspace.monthly_spend = body.monthly_spend.min(SPEND_MAX);
     }
     if version == Version::Summer && workspace.agent_card.is_none() {
-        workspace.agent_card = body.agent_card.clone().filter(|card| !has_nul(card));
+        let card = match &body.agent_card {
+            Card::Unread(card) => serde_json::from_str(card.get()).ok(),
+            Card::Read(card) => card.clone(),
+        };
+        workspace.agent_card = card.filter(|card| !card.is_null() && !has_nul(card));
+    }
+}
+
+fn replace(old: &mut String, new: &str) {
+    if old != new {
+        new.clone_into(old);
     }
 }
 
@@ -222,18 +288,42 @@ fn store_metadata(workspace: &mut Workspace, metadata: Option<&Metadata>) {
     workspace.idle_timeout_seconds = metadata.and_then(|have| have.idle_timeout_seconds);
 }
 
-fn bind(fields: &Fields) -> Result<Body, Misfit> {
+/// The body of a beat, if it is one.
+pub(crate) fn bind(body: &[u8]) -> Option<Body<'_>> {
+    usual(body).or_else(|| bind_fields(&Fields::of_body(body).ok()?).ok())
+}
+
+/// `None` for whatever is unusual, wrong or not.
+fn usual(body: &[u8]) -> Option<Body<'_>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let usual = Usual::deserialize(&mut serde_json::Deserializer::from_str(text)).ok()?;
+    Some(Body {
+        workspace_id: usual.workspace_id,
+        error_rate: usual.error_rate,
+        sample_error: usual.sample_error,
+        active_tasks: usual.active_tasks,
+        uptime_seconds: usual.uptime_seconds,
+        current_task: usual.current_task,
+        monthly_spend: usual.monthly_spend,
+        runtime_state: usual.runtime_state,
+        metadata: None,
+        agent_card: usual.agent_card.map_or(Card::Read(None), Card::Unread),
+    })
+}
+
+fn bind_fields(fields: &Fields) -> Result<Body<'static>, Misfit> {
+    let text = |name: &str| fields.text(name).map(Cow::Owned);
     Ok(Body {
-        workspace_id: fields.required("workspace_id")?,
+        workspace_id: text("workspace_id")?,
         error_rate: fields.number("error_rate")?,
-        sample_error: fields.text("sample_error")?,
+        sample_error: text("sample_error")?,
         active_tasks: fields.integer("active_tasks")?,
         uptime_seconds: fields.integer("uptime_seconds")?,
-        current_task: fields.text("current_task")?,
+        current_task: text("current_task")?,
         monthly_spend: fields.integer("monthly_spend")?,
-        runtime_state: fields.text("runtime_state")?,
+        runtime_state: text("runtime_state")?,
         metadata: fields.object("runtime_metadata")?.map(bind_metadata).transpose()?,
-        agent_card: fields.value("agent_card").cloned(),
+        agent_card: Card::Read(fields.value("agent_card").cloned()),
     })
 }
 

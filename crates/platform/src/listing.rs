@@ -1,11 +1,12 @@
 //! `GET /workspaces/{id}/delegations`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::clock::rfc3339;
+use crate::clock::Timestamp;
 use crate::delegations::Delegation;
 use crate::observe::Poll;
 use crate::options::Version;
@@ -32,13 +33,13 @@ struct Shown<'a> {
     target_id: &'a str,
     summary: &'a str,
     status: &'a str,
-    created_at: String,
+    created_at: Timestamp,
     #[serde(skip_serializing_if = "str::is_empty")]
     delegation_id: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     error: &'a str,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    response_preview: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    response_preview: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     direction: Option<&'static str>,
 }
@@ -58,7 +59,7 @@ pub(crate) struct Listed {
 #[serde(untagged)]
 enum Kind<'a> {
     Log { id: &'a str, r#type: &'static str },
-    Ledger { _ledger: bool, updated_at: String, last_heartbeat: String, deadline: String },
+    Ledger { _ledger: bool, updated_at: Timestamp, last_heartbeat: Timestamp, deadline: Timestamp },
 }
 
 impl Platform {
@@ -138,7 +139,7 @@ fn log_row(row: &Row) -> Shown<'_> {
         target_id: row.target_id.as_deref().unwrap_or_default(),
         summary: row.summary.as_deref().unwrap_or_default(),
         status: &row.status,
-        created_at: rfc3339(row.created_ms),
+        created_at: Timestamp(row.created_ms),
         delegation_id: row.delegation_id.as_deref().unwrap_or_default(),
         error: row.error.as_deref().unwrap_or_default(),
         response_preview: row.response_body.as_ref().map(preview).unwrap_or_default(),
@@ -152,15 +153,15 @@ fn ledger_row<'a>(delegation: &'a Delegation, reader: &str) -> Shown<'a> {
     Shown {
         kind: Kind::Ledger {
             _ledger: true,
-            updated_at: rfc3339(delegation.updated_ms),
-            last_heartbeat: rfc3339(delegation.updated_ms),
-            deadline: rfc3339(deadline_ms),
+            updated_at: Timestamp(delegation.updated_ms),
+            last_heartbeat: Timestamp(delegation.updated_ms),
+            deadline: Timestamp(deadline_ms),
         },
         source_id: &delegation.source_id,
         target_id: &delegation.target_id,
         summary: &delegation.task[..task_bytes],
         status: &delegation.status,
-        created_at: rfc3339(delegation.created_ms),
+        created_at: Timestamp(delegation.created_ms),
         delegation_id: &delegation.id,
         error: &delegation.error,
         response_preview: go_cut(&delegation.text, PREVIEW_BYTES),
@@ -173,22 +174,22 @@ fn direction(source: &str, reader: &str) -> &'static str {
 }
 
 /// The `text` of a response, or else all of it as JSON text.
-fn preview(body: &Value) -> String {
+fn preview(body: &Value) -> Cow<'_, str> {
     match body.get("text").and_then(Value::as_str) {
         Some(text) => go_cut(text, PREVIEW_BYTES),
-        None => go_cut(&body.to_string(), PREVIEW_BYTES),
+        None => Cow::Owned(go_cut(&body.to_string(), PREVIEW_BYTES).into_owned()),
     }
 }
 
 /// A cut at a byte: what is left of a character becomes U+FFFD, one for each
 /// byte, as Go's encoder writes it.
-fn go_cut(text: &str, bytes: usize) -> String {
+fn go_cut(text: &str, bytes: usize) -> Cow<'_, str> {
     if text.len() <= bytes {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let boundary = boundary_before(text, bytes);
     let broken = "\u{fffd}".repeat(bytes - boundary);
-    format!("{}{broken}...", &text[..boundary])
+    Cow::Owned([&text[..boundary], &broken, "..."].concat())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
 use crate::route::Route;
@@ -78,16 +78,26 @@ pub struct SeenRequest {
 }
 
 /// An accepted heartbeat.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beat {
     /// When, on the monotonic clock.
     pub at: Duration,
     /// When, in Unix milliseconds.
     pub wall_ms: i64,
-    /// Its body; `Null` if it was longer than 64 KiB.
-    pub body: Value,
+    /// Its body as it was sent; empty if it was longer than 64 KiB.
+    pub body: Vec<u8>,
     /// The workspace's status after it.
     pub status: Status,
+}
+
+impl Beat {
+    /// The body as JSON; `Null` if it was not kept.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        let text = String::from_utf8_lossy(&self.body);
+        let mut reader = serde_json::Deserializer::from_str(&text);
+        Value::deserialize(&mut reader).unwrap_or_default()
+    }
 }
 
 /// A list of delegations that was sent.

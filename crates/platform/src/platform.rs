@@ -61,7 +61,7 @@ impl Platform {
     /// milliseconds. Never panics, whatever comes.
     pub fn handle(&mut self, now: Duration, wall_ms: i64, request: &Request) -> Reply {
         self.tick(now, wall_ms);
-        let target = Target::of(request);
+        let mut target = Target::of(request);
         if target.route == Route::Admin && self.options.admin {
             let reply = Reply::from(self.admin_answer(request));
             self.note(&target, request, &reply, false);
@@ -75,8 +75,8 @@ impl Platform {
         let fault = self.faults.take(target.route, &target.workspace);
         let faulted = fault.is_some();
         let reply = match fault {
-            None => self.serve(&target, request),
-            Some(effect) if effect.acts() => effect.spoil(self.serve(&target, request)),
+            None => self.serve(&mut target, request),
+            Some(effect) if effect.acts() => effect.spoil(self.serve(&mut target, request)),
             Some(effect) => effect.spoil(Answer::empty(503).into()),
         };
         self.note(&target, request, &reply, faulted);
@@ -146,7 +146,7 @@ impl Platform {
     }
 
     /// The middleware in its order, then the endpoint.
-    fn serve(&mut self, target: &Target, request: &Request) -> Reply {
+    fn serve(&mut self, target: &mut Target<'_>, request: &Request) -> Reply {
         let limit = self.options.rate_limit;
         let window = limit.map(|limit| self.limiter.admit(limit, &request.peer, self.now));
         let refused = window
@@ -161,10 +161,11 @@ impl Platform {
         reply
     }
 
-    fn endpoint(&mut self, target: &Target, request: &Request) -> Reply {
+    fn endpoint(&mut self, target: &mut Target<'_>, request: &Request) -> Reply {
+        let beat = target.beat.take();
         let id = target.workspace.as_str();
         match target.route {
-            Route::Heartbeat => self.heartbeat(request).into(),
+            Route::Heartbeat => self.heartbeat(request, beat).into(),
             Route::Register => self.register(request).into(),
             Route::UpdateCard => self.update_card(request).into(),
             Route::Workspace => self.get_workspace(id).into(),
@@ -196,7 +197,7 @@ impl Platform {
         too_long.then(|| Answer::error(413, "request body too large"))
     }
 
-    fn note(&mut self, target: &Target, request: &Request, reply: &Reply, faulted: bool) {
+    fn note(&mut self, target: &Target<'_>, request: &Request, reply: &Reply, faulted: bool) {
         *self.request_counts.entry(target.route).or_default() += 1;
         let status = match reply.delivery {
             Delivery::Hang | Delivery::Refuse => 0,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bind::Fields;
+use crate::heartbeat;
 use crate::request::{Request, decode};
 
 /// An endpoint.
@@ -90,21 +91,28 @@ impl Route {
 }
 
 /// A request's endpoint with the ids in its path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct Target<'a> {
     pub(crate) route: Route,
     /// The workspace in the path, for registry routes in the body; empty
     /// where there is none.
     pub(crate) workspace: String,
     /// The delegation in the path; empty where there is none.
     pub(crate) delegation: String,
+    /// A beat's body, read once; `None` if it does not fit, or is no beat's.
+    pub(crate) beat: Option<heartbeat::Body<'a>>,
 }
 
-impl Target {
+impl<'a> Target<'a> {
     /// Exact paths, as the reference's router: a doubled slash is not found,
     /// a slash too many at the end is redirected.
-    pub(crate) fn of(request: &Request) -> Self {
+    pub(crate) fn of(request: &'a Request) -> Self {
         let found = find(&request.method, &request.path);
+        if found.route == Route::Heartbeat
+            && let Some(beat) = heartbeat::bind(&request.body)
+        {
+            let workspace = beat.workspace_id.clone().into_owned();
+            return Self { workspace, beat: Some(beat), ..found };
+        }
         if found.route != Route::Unknown {
             let workspace = in_body(found.route, request).unwrap_or(found.workspace);
             return Self { workspace, ..found };
@@ -140,7 +148,7 @@ fn in_body(route: Route, request: &Request) -> Option<String> {
     Fields::of_body(&request.body).ok()?.text(name).ok()
 }
 
-fn find(method: &str, path: &str) -> Target {
+fn find<'a>(method: &str, path: &str) -> Target<'a> {
     let segments: Vec<&str> = path.strip_prefix('/').unwrap_or_default().split('/').collect();
     let (route, workspace, delegation) = match (method, segments.as_slice()) {
         (_, ["admin", ..]) => (Route::Admin, "", ""),
@@ -164,7 +172,7 @@ fn find(method: &str, path: &str) -> Target {
         }
         _ => (Route::Unknown, "", ""),
     };
-    Target { route, workspace: decode(workspace), delegation: decode(delegation) }
+    Target { route, workspace: decode(workspace), delegation: decode(delegation), beat: None }
 }
 
 #[cfg(test)]

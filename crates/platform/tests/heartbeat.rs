@@ -15,7 +15,7 @@ fn a_beat_is_answered_and_observed() {
     let answer = bench.beat(json!({"error_rate": 0.25, "uptime_seconds": 5}));
     assert_eq!((answer.status, answer.value()), (200, json!({"status": "ok"})));
     let beat = bench.ws().beats.last().unwrap();
-    assert_eq!((beat.at, beat.body["error_rate"].as_f64()), (bench.now, Some(0.25)));
+    assert_eq!((beat.at, beat.value()["error_rate"].as_f64()), (bench.now, Some(0.25)));
 }
 
 #[test]

@@ -76,7 +76,7 @@ async fn an_agent_beats_delivers_announces_reports_and_stops() {
     // The last state reached the platform before the end.
     let last = {
         let platform = world.platform.lock();
-        platform.workspace("ws-1").unwrap().beats.last().unwrap().body.clone()
+        platform.workspace("ws-1").unwrap().beats.last().unwrap().value()
     };
     assert_eq!(last["current_task"], "reading");
     for _ in 0..100 {
