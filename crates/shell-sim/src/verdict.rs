@@ -26,6 +26,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("L5", liveness::l5_back_after_healing),
     ("L6", liveness::l6_ends_in_time),
     ("L7", liveness::l7_wakes_with_a_beat),
+    ("L8 seldom", liveness::l8_failures_are_said_seldom),
 ];
 
 /// The promises that the run broke, each in a line that begins with its

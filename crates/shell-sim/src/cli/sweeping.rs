@@ -57,8 +57,8 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<ExitCode, Box<dyn Error>> {
     let jobs = args.jobs.unwrap_or_else(processors);
     let (from, seeds) = range(args);
     let sweep = Sweep { from, seeds, hours: args.hours, jobs };
-    println!("seeds {from} to {}, {} hours each, {jobs} jobs", from + seeds, args.hours);
     let interrupt = Interrupt::listen()?;
+    println!("seeds {from} to {}, {} hours each, {jobs} jobs", from + seeds, args.hours);
     let mut progress = Progress::new(seeds);
     let mut total = Tally::default();
     let mut failed = 0;

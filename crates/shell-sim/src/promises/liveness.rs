@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use everbeat_core::{Notice, Severity, limits};
+use everbeat_core::{Lane, Notice, Severity, limits};
 
 use super::messages::announcements;
 use super::safety::settled_until;
@@ -368,6 +368,27 @@ pub fn l8_quiet_outage(world: &World) -> Checked {
         world.seen.notices.iter().filter(|(_, notice)| said(notice)).map(|(at, _)| *at).collect();
     let noisy = times.windows(31).find(|window| window[30] - window[0] < day);
     noisy.map_or(Ok(()), |window| Err(format!("L8: over 30 lines in the day from {:?}", window[0])))
+}
+
+/// However lanes fail and recover, that one still fails is said once a minute
+/// at the most.
+///
+/// # Errors
+/// The lane that says it more often.
+pub fn l8_failures_are_said_seldom(world: &World) -> Checked {
+    let mut last: BTreeMap<Lane, Duration> = BTreeMap::new();
+    for (at, notice) in &world.seen.notices {
+        let Notice::OutageContinues { lane, .. } = notice else {
+            continue;
+        };
+        let since = last.insert(*lane, *at).map(|last| *at - last);
+        if since.is_some_and(|since| since < Duration::from_secs(60)) {
+            return Err(format!(
+                "L8: at {at:?} {lane:?} is said to fail, {since:?} after the last"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// How long after healing beats may still come late: the longest wait that

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use everbeat_core::Notice;
+
 use crate::promises::announcements;
 use crate::world::{Request, World};
 
@@ -35,6 +37,10 @@ pub(super) fn looked_at(name: &str, world: &World) -> Option<u64> {
         "L7" => {
             let pairs = seen.sleeps.iter().zip(&seen.wakes);
             pairs.filter(|(slept, woke)| **woke - **slept > world.config().interval * 4).count()
+        }
+        "L8 seldom" => {
+            let continues = |notice: &Notice| matches!(notice, Notice::OutageContinues { .. });
+            seen.notices.iter().filter(|(_, notice)| continues(notice)).count()
         }
         _ => return None,
     };
