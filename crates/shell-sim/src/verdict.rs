@@ -20,6 +20,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("L1", liveness::l1_healed_beats_on_time),
     ("L1 carries all", contents::l1_beats_carry_all),
     ("L2", liveness::l2_healed_results_are_told),
+    ("L2 polls", liveness::l2_healed_polls_go_on),
     ("L2 folds rows", contents::l2_rows_are_folded),
     ("L3", liveness::l3_healed_token_is_used),
     ("L4", liveness::l4_nothing_waits),

@@ -76,6 +76,25 @@ pub fn l2_healed_results_are_told(world: &World) -> Checked {
     told_in_time(world, Duration::from_millis(world.plan.faults_end_ms) + settled)
 }
 
+/// L2 needs lists: the healed world is polled every interval or so, whatever
+/// became of the polls before.
+///
+/// # Errors
+/// The gap.
+pub fn l2_healed_polls_go_on(world: &World) -> Checked {
+    let from = Duration::from_millis(world.plan.faults_end_ms) + Duration::from_secs(300);
+    let allowed = world.config().interval * 2 + world.config().request_deadline();
+    let polls = world.seen.sent.iter().filter(|sent| sent.what == Request::Poll);
+    let mut last = from;
+    for at in polls.map(|sent| sent.at).filter(|at| *at > from).chain([world.now()]) {
+        if at > last + allowed {
+            return Err(format!("L2: no poll between {last:?} and {at:?}"));
+        }
+        last = at;
+    }
+    Ok(())
+}
+
 fn told_in_time(world: &World, since: Duration) -> Checked {
     let config = world.config();
     let stream = world.stream()?;

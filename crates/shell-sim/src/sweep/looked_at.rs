@@ -29,6 +29,10 @@ pub(super) fn looked_at(name: &str, world: &World) -> Option<u64> {
         "L1" => seen.accepted_beats.iter().filter(|at| **at >= settled).count(),
         "L1 carries all" => seen.events.get("metadata").map_or(0, |count| number(*count)),
         "L2" => seen.listed.values().filter(|listed| listed.first >= settled).count(),
+        "L2 polls" => {
+            let is_poll = |what: &Request| matches!(what, Request::Poll);
+            seen.sent.iter().filter(|sent| sent.at >= settled && is_poll(&sent.what)).count()
+        }
         "L2 folds rows" => seen.listed_with_text.len(),
         "L3" => seen.token_files.iter().filter(|(at, _)| *at >= settled).count(),
         "L4" => world.overview().map_or(0, |overview| overview.remembered),
