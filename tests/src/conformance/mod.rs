@@ -1,7 +1,7 @@
 //! What every shell of the core must do, as scenarios against the served
 //! platform, with real files and signals.
 //!
-//! [`conformance!`](crate::conformance) makes a test of each for one shell:
+//! [`conformance!`](macro@crate::conformance) makes a test of each for one shell:
 //! that is all a file like `tests/tests/conformance_blocking.rs` holds. The
 //! duties themselves are listed in the documentation of `everbeat-core`.
 

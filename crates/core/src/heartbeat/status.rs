@@ -94,7 +94,7 @@ impl Heartbeat {
     }
 
     /// Whether there is room for what `report` says. One for which there is
-    /// none changes nothing but a [`Notice`].
+    /// none changes nothing but a [`Notice`](crate::Notice).
     #[must_use]
     pub fn has_room_for(&self, report: &Report) -> bool {
         self.vitals.takes(report)
