@@ -1,7 +1,10 @@
 //! The control socket: what each route does, seen by the platform; the
 //! socket's life.
 
+use std::time::Duration;
+
 use everbeat_tests::{Reader, Scene, mode_of, wait};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 /// The smallest story: somebody reports a task, the platform sees it, it is
@@ -103,7 +106,8 @@ fn rows() -> Vec<Row> {
         bad(outcome, none.clone(), 422, missing("success")),
         bad(outcome, json!({"success": false}), 422, invalid("success")),
         bad(outcome, json!({"success": true, "error": "x"}), 422, invalid("error")),
-        bad(outcome, json!({"error": "x", "count": 0}), 422, invalid("count")),
+        ok("POST", "/v1/outcomes", json!({"error": "x", "count": 0}), 204),
+        bad(outcome, json!({"error": "x", "count": -1}), 422, invalid("count")),
         bad(outcome, json!({"error": "x", "count": 1001}), 422, invalid("count")),
         bad(outcome, json!({"error": "x", "count": 1.5}), 422, invalid("count")),
         bad(("PUT", "/v1/wedge"), none.clone(), 422, missing("reason")),
@@ -297,6 +301,29 @@ fn ready_follows_the_platform_and_live_does_not() {
     agent.stop();
 }
 
+/// While the agent stops it says so, and takes no report that could not
+/// count any more.
+#[test]
+fn an_agent_that_stops_takes_no_reports() {
+    let scene = Scene::new();
+    let mut agent = scene.agent(&["--interval", "5m"]);
+    let control = scene.control();
+    scene.wait_for_beats(1);
+    scene.platform.fault("heartbeat", &json!({"kind": "hang"}));
+    control.done("POST", "/v1/beat", &Value::Null);
+    control.wait_for("a beat is under way", |status| status["beat"]["in_flight"] == true);
+    agent.signal(Signal::TERM);
+    control.wait_for("it stops", |status| status["state"] == "stopping");
+    let refused = control.send("PUT", "/v1/tasks/late", &Value::Null);
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.json()["type"], "urn:everbeat:problem:stopping");
+    let ready = control.send("GET", "/readyz", &Value::Null);
+    let checks = ready.json()["checks"].take();
+    assert_eq!((ready.status, &checks[0]["name"]), (503, &json!("not_stopping")));
+    assert_eq!(agent.ended(Duration::from_secs(6)).code(), Some(0));
+    assert!(control.is_gone());
+}
+
 /// The pipeline in the status: a result that lies with the agent, a message
 /// that was accepted for it.
 #[test]
@@ -309,9 +336,9 @@ fn the_status_follows_a_result_through_the_pipeline() {
     scene.completed("d-0001");
     control.wait_for("the message is on its way", |status| {
         status["pipeline"]["announcing"] == json!({"count": 1, "ids": ["d-0001"]})
+            && status["wake"]["in_flight"] == true
     });
     let status = control.status();
-    assert_eq!(status["wake"]["in_flight"], true);
     assert_eq!(status["wake"]["sent_last_hour"], 1);
     assert_eq!(status["pipeline"]["remembered"], 1);
     assert_eq!(status["token"]["source"], "file");

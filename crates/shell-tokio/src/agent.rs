@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everbeat_core::{
-    FileFailureKind, Heartbeat, Instant, Outcome, Overview, RecordHeader, Report, Secret, Tuning,
-    ValidConfig,
+    AgentStatus, FileFailureKind, Heartbeat, Instant, Outcome, Overview, RecordHeader, Report,
+    Secret, Tuning, ValidConfig,
 };
 use everbeat_store::Paths;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -203,6 +203,14 @@ impl AgentHandle {
     #[must_use]
     pub fn results(&self) -> Results {
         self.results.clone()
+    }
+
+    /// All that is known of what is going on, at this moment.
+    ///
+    /// # Errors
+    /// If the agent's driver has ended.
+    pub async fn status(&self) -> Result<AgentStatus, Stopped> {
+        self.reporter.ask().await.map(|answer| answer.status)
     }
 
     /// The agent's own time.

@@ -70,6 +70,7 @@ async fn an_agent_beats_delivers_announces_reports_and_stops() {
     assert!(std::fs::read_to_string(&config.results_file).unwrap().contains(&id));
     let task = Report::TaskStarted { id: "1".into(), title: "reading".into(), ttl: None };
     agent.report(task).await.unwrap();
+    assert_eq!(agent.status().await.unwrap().vitals.tasks[0].title, "reading");
     let reporter = agent.reporter();
     let overview = agent.stop().await.unwrap();
     assert!(overview.stopped);

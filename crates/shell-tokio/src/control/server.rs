@@ -3,9 +3,9 @@
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use axum::Router;
@@ -19,6 +19,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use super::guard::{Connection, Peer};
 use super::listener::{BindError, Socket, bind_address};
@@ -36,6 +37,10 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// After a connection could not be accepted (no file descriptors are left).
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// How long the start waits for the file system; beats go on meanwhile.
+const START_WITHIN: Duration = Duration::from_secs(2);
+/// How long the end waits for it.
+const END_WITHIN: Duration = Duration::from_millis(300);
 /// A socket in the state folder that cannot be made is tried again so often.
 const BIND_AGAIN: Duration = Duration::from_secs(30);
 
@@ -54,7 +59,8 @@ pub(crate) enum StartError {
 #[derive(Debug)]
 pub(crate) struct Server {
     stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
+    /// Never says anything: it is dropped when the thread ends.
+    ended: mpsc::Receiver<()>,
 }
 
 impl Server {
@@ -68,29 +74,36 @@ impl Server {
     pub(crate) async fn start(settings: ControlSettings, app: App) -> Result<Self, StartError> {
         let (stop, stopping) = watch::channel(false);
         let (report, started) = oneshot::channel();
+        let (ends, ended) = mpsc::channel();
         // A file system that hangs holds up this thread and nothing else.
         let thread = thread::Builder::new().name("everbeat-control".into());
-        let serve = move || serve(&settings, app, report, stopping);
-        let thread = thread.spawn(serve).map_err(StartError::Thread)?;
-        let server = Self { stop, thread: Some(thread) };
-        match started.await {
-            Ok(started) => started.map(|()| server),
-            Err(_) => Err(StartError::Thread(io::Error::other("it ended at once"))),
+        let serve = move || {
+            serve(&settings, app, report, stopping);
+            drop(ends);
+        };
+        thread.spawn(serve).map_err(StartError::Thread)?;
+        let server = Self { stop, ended };
+        match timeout(START_WITHIN, started).await {
+            Ok(Ok(started)) => started.map(|()| server),
+            Ok(Err(_)) => Err(StartError::Thread(io::Error::other("it ended at once"))),
+            Err(_) => {
+                tracing::warn!("the control socket is not made in time; beats go on without it");
+                Ok(server)
+            }
         }
     }
 
-    /// Takes no more requests and unlinks the socket.
-    pub(crate) fn stop(mut self) {
-        self.stop.send_replace(true);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    /// Takes no more requests and unlinks the socket, which a file system that
+    /// hangs holds up for a moment at most.
+    pub(crate) fn stop(self) {
+        drop(self);
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.send_replace(true);
+        let _ = self.ended.recv_timeout(END_WITHIN);
     }
 }
 
@@ -113,7 +126,10 @@ fn serve(
     let bound = match bind(settings) {
         Ok(bound) => bound,
         Err(error) => {
-            let _ = report.send(Err(error.into()));
+            if let Err(Err(error)) = report.send(Err(error.into())) {
+                // Nobody waits for it any more.
+                tracing::error!("{error}");
+            }
             return;
         }
     };
