@@ -23,6 +23,10 @@
 //! The feature `cli` (on by default) adds the command line of the binary
 //! `everbeat` and the platform model over HTTP.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, reason = "the control socket asks the driver more than a handle does")
+)]
 
 mod agent;
 mod body;
