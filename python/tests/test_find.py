@@ -76,6 +76,35 @@ def test_the_module_is_the_binary() -> None:
     assert ran.stdout.startswith("everbeat ")
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"EVERBEAT_CONTROL": "/nowhere/c.sock"},
+        {"EVERBEAT_STATE_DIR": "/nowhere/state", "CONFIGS_DIR": "/nowhere/configs"},
+        {"EVERBEAT_CONFIGS_DIR": "/nowhere/mine", "CONFIGS_DIR": "/nowhere/configs"},
+    ],
+)
+def test_the_socket_is_looked_for_where_the_commands_look(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("EVERBEAT_CONTROL", "EVERBEAT_STATE_DIR", "EVERBEAT_CONFIGS_DIR", "CONFIGS_DIR")
+    for variable in names:
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(everbeat.NoAgent) as error:
+        everbeat.find_control()
+    asked = subprocess.run([find_everbeat_bin(), "status"], capture_output=True, text=True)
+    assert asked.returncode == 4
+
+    def tried(text: str) -> list[str]:
+        lines = [line.strip() for line in text.splitlines()]
+        return [line for line in lines if line.startswith("/")]
+
+    assert tried(str(error.value)) == tried(asked.stderr)
+
+
 def test_no_agent_names_what_was_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for variable in ("EVERBEAT_CONTROL", "EVERBEAT_STATE_DIR", "EVERBEAT_CONFIGS_DIR"):
         monkeypatch.delenv(variable, raising=False)
