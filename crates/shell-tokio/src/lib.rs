@@ -50,6 +50,8 @@ pub mod serve;
 #[cfg(feature = "cli")]
 mod settings;
 #[cfg(feature = "cli")]
+mod supervise;
+#[cfg(feature = "cli")]
 mod telemetry;
 #[cfg(test)]
 mod testing;

@@ -29,6 +29,8 @@ use clap::{Parser, Subcommand};
 use args::SettingsArgs;
 use signals::Signals;
 
+use crate::supervise::become_command;
+
 /// What the process ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -69,7 +71,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the agent until SIGTERM or SIGINT; a second one ends it at once
+    /// Runs the agent until SIGTERM or SIGINT; a second one ends it at once.
+    /// With a command, runs that, too, and ends as it ends
     Run(run::RunArgs),
     /// Shows the configuration
     Config {
@@ -131,6 +134,9 @@ enum ConfigCommand {
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(failed) = become_command() {
+        return failed;
+    }
     // Before anything else: nothing that is slow to start can swallow one.
     let signals = match Signals::install() {
         Ok(signals) => signals,
@@ -148,7 +154,7 @@ pub fn main() -> ExitCode {
         }
     };
     match cli.command {
-        Command::Run(args) => run::run(&args, signals),
+        Command::Run(args) => return run::run(&args, signals),
         Command::Config { command: ConfigCommand::Show { settings, json } } => {
             config_show::show(&settings, json)
         }

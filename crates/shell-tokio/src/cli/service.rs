@@ -1,19 +1,29 @@
 //! What a service manager is told, by systemd's protocol (sd_notify(3)): that
-//! it runs, that it is alive, that it stops.
+//! it runs, how it is, that it is alive, that it reads its configuration again,
+//! that it stops.
 
+use std::convert::Infallible;
 use std::env;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use everbeat_core::Overview;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::Reporter;
+use crate::control::{App, headline};
 
 /// How long the driver may take for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Between two looks at what there is to say.
+const SHOWN_AT_MOST_EVERY: Duration = Duration::from_millis(500);
+const SHOWN_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 
 /// The manager that started this process, if one did that wants to know.
 #[derive(Debug)]
@@ -21,6 +31,7 @@ pub(crate) struct Manager {
     socket: UnixDatagram,
     address: SocketAddr,
     watchdog: Option<Duration>,
+    is_stopping: AtomicBool,
 }
 
 impl Manager {
@@ -33,7 +44,7 @@ impl Manager {
             socket.set_nonblocking(true)?;
             let variable = |name: &str| env::var(name).ok();
             let watchdog = watchdog(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"));
-            Ok(Self { socket, address, watchdog })
+            Ok(Self { socket, address, watchdog, is_stopping: AtomicBool::new(false) })
         });
         manager
             .inspect_err(|error| {
@@ -47,14 +58,24 @@ impl Manager {
         self.tell("READY=1");
     }
 
-    /// It stops.
+    /// It reads its configuration again; [`Manager::ready`] says that this is
+    /// done.
+    pub(crate) fn reloading(&self) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
+    }
+
+    /// It stops; said once.
     pub(crate) fn stopping(&self) {
-        self.tell("STOPPING=1");
+        if !self.is_stopping.swap(true, Ordering::Relaxed) {
+            self.tell("STOPPING=1");
+        }
     }
 
     /// Says that it is alive as long as the driver answers, if that is
     /// wanted. Never ends.
-    pub(crate) async fn keep_alive(&self, agent: &Reporter) {
+    pub(crate) async fn keep_alive(&self, agent: &Reporter) -> Infallible {
         let Some(within) = self.watchdog else { return std::future::pending().await };
         // Twice in the time, as sd_watchdog_enabled(3) has it.
         let mut turns = interval((within / 2).max(Duration::from_millis(1)));
@@ -64,6 +85,29 @@ impl Manager {
             if let Ok(Ok(_)) = timeout(ANSWER_WITHIN, agent.ask()).await {
                 self.tell("WATCHDOG=1");
             }
+        }
+    }
+
+    /// Says in one line how things stand, whenever that changes. Never ends.
+    pub(crate) async fn show(
+        &self,
+        app: &App,
+        mut overview: watch::Receiver<Overview>,
+    ) -> Infallible {
+        let mut shown = String::new();
+        let mut turns = interval(SHOWN_AT_MOST_EVERY);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            if let Ok(Ok(answer)) = timeout(ANSWER_WITHIN, app.agent.ask()).await {
+                let line = headline(app, &answer).replace(char::is_control, " ");
+                if line != shown {
+                    self.tell(&format!("STATUS={line}"));
+                    shown = line;
+                }
+            }
+            // Without a change it is looked at now and then: time passes, too.
+            let _ = timeout(SHOWN_AT_LEAST_EVERY, overview.changed()).await;
         }
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn status(control: &Control, answer: &Answer) -> Value {
         "vitals": vitals(&status.vitals),
         "token": token_status(token),
         "lease": control.results.leased_for(now.monotonic).map(|left| json!({"expires_in_s": seconds(left)})),
-        "supervised": Value::Null,
+        "supervised": control.supervised.to_json(),
         "events": {
             "last_id": control.telemetry.last_id(),
             "dropped": control.telemetry.metrics().events_lost(),

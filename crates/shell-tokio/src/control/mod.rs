@@ -29,6 +29,7 @@ use tokio::time::timeout;
 use crate::driver::{Answer, Told};
 use crate::live::{LogLevel, Reloader};
 use crate::results::Results;
+use crate::supervise::Shown;
 use crate::telemetry::Telemetry;
 use crate::telemetry::log_tap::LogTap;
 use crate::{AgentConfig, Reporter, Stopped};
@@ -36,6 +37,7 @@ use problem::{Kind, Problem};
 
 pub(crate) use listener::{BindError, examine};
 pub(crate) use server::{Server, StartError};
+pub(crate) use verdict::headline;
 
 /// Where it listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +76,7 @@ pub(crate) struct Control {
     pub(crate) log: LogLevel,
     pub(crate) tap: LogTap,
     pub(crate) reloader: Reloader,
+    pub(crate) supervised: Shown,
     pub(crate) connections: AtomicUsize,
     pub(crate) token: Option<Secret>,
 }

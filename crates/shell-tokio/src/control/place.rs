@@ -17,7 +17,7 @@ pub(crate) const NONE: &str = "none";
 /// The longest path that a socket can have, in bytes.
 pub(crate) const PATH_BYTES_MAX: usize = 107;
 /// The variable that says where it is.
-const VARIABLE: &str = "EVERBEAT_CONTROL";
+pub(crate) const VARIABLE: &str = "EVERBEAT_CONTROL";
 
 /// Where a running agent's socket may be, the likeliest first. One that is
 /// given, by a flag or by `EVERBEAT_CONTROL`, is the only one.

@@ -4,7 +4,7 @@ use everbeat_core::limits::LIVENESS_TTL;
 use everbeat_core::{OutageStatus, Phase};
 use serde_json::{Value, json};
 
-use super::Facts;
+use super::{Control, Facts};
 use crate::driver::Answer;
 use crate::log::human;
 
@@ -24,6 +24,18 @@ struct Line {
 
 /// Whether it is well; else, what is wrong, the worst first, and what to do.
 pub(crate) fn verdict(facts: &Facts, answer: &Answer) -> Value {
+    let lines = lines(facts, answer);
+    let level = match lines.first().map_or(Level::Ok, |line| line.level) {
+        Level::Ok => "ok",
+        Level::Degraded => "degraded",
+        Level::Failing => "failing",
+    };
+    let line = |line: &Line| json!({"what": line.what, "do": line.then});
+    json!({"level": level, "lines": lines.iter().map(line).collect::<Vec<_>>()})
+}
+
+/// What is wrong, the worst first.
+fn lines(facts: &Facts, answer: &Answer) -> Vec<Line> {
     let mut lines: Vec<Line> = [
         stopping(answer),
         beat(facts, answer),
@@ -37,13 +49,7 @@ pub(crate) fn verdict(facts: &Facts, answer: &Answer) -> Value {
     .flatten()
     .collect();
     lines.sort_by_key(|line| std::cmp::Reverse(line.level));
-    let level = match lines.first().map_or(Level::Ok, |line| line.level) {
-        Level::Ok => "ok",
-        Level::Degraded => "degraded",
-        Level::Failing => "failing",
-    };
-    let line = |line: &Line| json!({"what": line.what, "do": line.then});
-    json!({"level": level, "lines": lines.iter().map(line).collect::<Vec<_>>()})
+    lines
 }
 
 fn line(level: Level, what: impl Into<String>, then: impl Into<String>) -> Option<Line> {
@@ -132,4 +138,19 @@ fn wedge(answer: &Answer) -> Option<Line> {
     let reason = answer.status.vitals.wedge.as_ref()?;
     let what = format!("the agent says that it cannot go on: {reason}");
     line(Level::Degraded, what, "look at the agent; a success or DELETE /v1/wedge clears it")
+}
+
+/// The same in one line.
+pub(crate) fn headline(control: &Control, answer: &Answer) -> String {
+    let facts = &control.facts;
+    let mut lines = lines(facts, answer);
+    let beat = match (lines.is_empty(), answer.status.beat.lane.accepted) {
+        (false, _) => lines.swap_remove(0).what,
+        (true, 0) => format!("no beat was sent to {} yet", facts.platform_url),
+        (true, _) => format!("beats are accepted by {}", facts.platform_url),
+    };
+    match control.supervised.words() {
+        Some(process) => format!("{beat}; {process}"),
+        None => beat,
+    }
 }
