@@ -98,6 +98,24 @@ proptest! {
     }
 }
 
+/// A disk that goes bad again and again fills no folder with damaged journals
+/// (S6); the newest are kept for whoever looks into it.
+#[test]
+fn s6_only_the_newest_damaged_journals_are_kept() {
+    let disk = with_records(1);
+    for _ in 0..12 {
+        disk.overwrite_by_hand(JOURNAL.as_ref(), b"no journal\nat all\n");
+        let opened = open(&disk);
+        let [Repair::Corrupt { set_aside, .. }] = opened.repairs.as_slice() else {
+            panic!("{:?}", opened.repairs);
+        };
+        assert!(disk.exists(Path::new(set_aside)), "the newest is there");
+    }
+    let names = disk.names(STATE_DIR.as_ref());
+    let kept = names.iter().filter(|name| name.starts_with("journal-corrupt-")).count();
+    assert_eq!(kept, 4, "{names:?}");
+}
+
 #[test]
 fn a_corrupt_middle_is_kept_under_a_dated_name() {
     let disk = with_records(5);

@@ -27,6 +27,9 @@ pub(crate) enum Private {
 }
 
 impl Paths {
+    /// How the names of damaged journals begin.
+    pub(crate) const SET_ASIDE_PREFIX: &'static str = "journal-corrupt-";
+
     pub(crate) fn journal(&self) -> PathBuf {
         self.state_dir.join("journal.jsonl")
     }
@@ -40,7 +43,8 @@ impl Paths {
     /// apart.
     pub(crate) fn journal_set_aside(&self, date: &str, attempt: u32) -> PathBuf {
         let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-        self.state_dir.join(format!("journal-corrupt-{date}{suffix}.jsonl"))
+        let prefix = Self::SET_ASIDE_PREFIX;
+        self.state_dir.join(format!("{prefix}{date}{suffix}.jsonl"))
     }
 
     pub(crate) fn lock(&self) -> PathBuf {

@@ -12,13 +12,20 @@ use std::path::PathBuf;
 use everbeat_core::{FileFailure, JournalRecord, Repair};
 
 use crate::disk::{Access, Disk, DiskError, DiskErrorKind, FileId, FileKind};
-use crate::files::{At, CopyError, SYNC, copy, odd, sync_folder, write_all, write_temporary};
+use crate::files::{
+    At, CopyError, SYNC, copy, odd, remove_if_there, sync_folder, write_all, write_temporary,
+};
 use crate::paths::Paths;
 use crate::planted::{self, Fault};
 use scan::{Header, Scan};
 
 /// Journals set aside within one second that get a name of their own.
 const SET_ASIDE_ATTEMPTS: u32 = 100;
+/// Damaged journals that are kept; before another is set aside the oldest
+/// goes.
+const SET_ASIDE_KEPT: usize = 4;
+/// Bytes of such a file's name up to the end of its date.
+const SET_ASIDE_DATED: usize = "journal-corrupt-20260714T093000Z".len();
 
 /// An open journal: which file it is, and what it says about batches.
 #[derive(Clone, Debug)]
@@ -213,6 +220,7 @@ fn set_aside<D: Disk>(
     scan: &Scan,
     repairs: &mut Vec<Repair>,
 ) -> Result<Journal, FileFailure> {
+    make_room(disk, paths)?;
     let copy_path = copy_of_journal(disk, paths)?;
     let journal = Journal::replace(disk, paths, &scan.records)?;
     repairs.push(Repair::Corrupt {
@@ -221,6 +229,22 @@ fn set_aside<D: Disk>(
         lost: scan.lost_lines,
     });
     Ok(journal)
+}
+
+/// Removes the oldest of the damaged journals that were set aside, so that
+/// there may be one more.
+fn make_room<D: Disk>(disk: &D, paths: &Paths) -> Result<(), FileFailure> {
+    let folder = &paths.state_dir;
+    let mut names = disk.list(folder, Paths::SET_ASIDE_PREFIX).at("list", folder)?;
+    // Dates sort by themselves, and those of one second by their number.
+    names.sort_unstable_by_key(|name| (name.len(), name.clone()));
+    names.sort_by_key(|name| name.get(..SET_ASIDE_DATED).map(str::to_owned));
+    let too_many = names.len().saturating_sub(SET_ASIDE_KEPT - 1);
+    for name in names.iter().take(too_many) {
+        let path = folder.join(name);
+        remove_if_there(disk, &path)?;
+    }
+    Ok(())
 }
 
 fn copy_of_journal<D: Disk>(disk: &D, paths: &Paths) -> Result<PathBuf, FileFailure> {
