@@ -2,12 +2,13 @@
 //! signals, and what the platform and the control socket see of them.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use everbeat_tests::{Agent, Events, Process, Scene, wait};
+use everbeat_tests::{Agent, Control, Events, Process, Scene, schema, wait};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 
@@ -53,6 +54,12 @@ fn pid_of(status: &Value) -> Pid {
 
 fn is_gone(pid: Pid) -> bool {
     test_kill_process(pid).is_err()
+}
+
+fn fits_the_document(control: &Control, status: &Value) {
+    let document = control.get("/v1/openapi.json");
+    let schema = &document["components"]["schemas"]["Status"];
+    assert_eq!(schema::check(&document, schema, status), Ok(()));
 }
 
 const WORK: &str = "echo began >> $NOTES; exec sleep 1000";
@@ -141,6 +148,7 @@ fn one_that_fails_is_started_again() {
     assert_eq!(child["state"], "running", "{child}");
     assert_eq!((child["restarts"].as_u64(), &child["last_exit"]), (Some(3), &"code 5".into()));
     assert!(!is_gone(pid_of(&status)));
+    fits_the_document(&control, &status);
     wait::for_true("it is well again", || last_beat(&scene)["runtime_state"].is_null());
     let beats = scene.seen()["beats"]["newest"].take();
     let beats = beats.as_array().cloned().unwrap_or_default();
@@ -168,6 +176,7 @@ fn always_means_after_success_too_and_a_stop_ends_the_waiting() {
     scene.control().wait_for("it waits", |status| status["supervised"]["state"] == "waiting");
     let status = scene.control().status();
     assert_eq!(status["supervised"]["pid"], Value::Null);
+    fits_the_document(&scene.control(), &status);
     let wedge = status["vitals"]["wedge"].as_str().unwrap_or_default();
     assert_eq!(wedge, "the agent's process ended with code 9; it starts again in 1h");
     agent.signal(Signal::TERM);
@@ -233,6 +242,35 @@ fn signals_are_passed_on() {
     wait_for_note(&scene, "INT");
     assert_eq!(agent.ended(Duration::from_secs(8)).code(), Some(21));
     assert!(!noted(&scene).contains("HUP"));
+}
+
+/// Keys of a terminal reach the whole group: the command gets each once, not
+/// passed on again.
+#[test]
+fn a_key_of_the_terminal_comes_once() {
+    if Command::new("script").arg("--version").output().is_err() {
+        println!("no `script` here to make a terminal");
+        return;
+    }
+    let scene = Scene::new();
+    let script = "trap 'echo interrupted >> $NOTES' INT; trap 'exit 12' TERM; \
+                  echo began >> $NOTES; while :; do sleep 0.1; done";
+    let plain = command(&scene, &["--stop-within", "4s"], script);
+    let quoted = |word: &std::ffi::OsStr| {
+        format!("'{}'", word.to_str().expect("a word").replace('\'', "'\\''"))
+    };
+    let words = [plain.get_program()].into_iter().chain(plain.get_args());
+    let line = words.map(quoted).collect::<Vec<_>>().join(" ");
+    let mut terminal = Command::new("script");
+    terminal.args(["-q", "-e", "-c", &format!("exec {line}"), "/dev/null"]).env_clear();
+    terminal.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let (keys, hand) = std::io::pipe().expect("a pipe");
+    terminal.env("SHELL", "/bin/sh").stdin(keys);
+    let mut agent = Agent::spawn(&scene.home, terminal);
+    wait_for_note(&scene, "began");
+    (&hand).write_all(b"\x03").expect("a key is pressed");
+    assert_eq!(agent.ended(Duration::from_secs(12)).code(), Some(12));
+    assert_eq!(noted(&scene).matches("interrupted").count(), 1, "{}", noted(&scene));
 }
 
 /// An agent that is killed takes its command along.

@@ -77,12 +77,18 @@ impl Manager {
     /// wanted. Never ends.
     pub(crate) async fn keep_alive(&self, agent: &Reporter) -> Infallible {
         let Some(within) = self.watchdog else { return std::future::pending().await };
+        let answers = async || matches!(timeout(ANSWER_WITHIN, agent.ask()).await, Ok(Ok(_)));
+        self.feed(within, answers).await
+    }
+
+    /// Feeds the watchdog whenever the driver `answers`.
+    async fn feed(&self, within: Duration, answers: impl AsyncFn() -> bool) -> Infallible {
         // Twice in the time, as sd_watchdog_enabled(3) has it.
         let mut turns = interval((within / 2).max(Duration::from_millis(1)));
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             turns.tick().await;
-            if let Ok(Ok(_)) = timeout(ANSWER_WITHIN, agent.ask()).await {
+            if answers().await {
                 self.tell("WATCHDOG=1");
             }
         }
@@ -147,7 +153,62 @@ fn watchdog(micros: Option<String>, pid: Option<String>) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+    use crate::testing::TempDir;
+
+    /// One that answers is fed twice in the time, one that says no or hangs is
+    /// not, and is again once it answers.
+    #[test]
+    fn the_watchdog_is_fed_by_answers_and_nothing_else() {
+        let dir = TempDir::new();
+        let within = Duration::from_millis(20);
+        let manager = Manager {
+            socket: UnixDatagram::unbound().unwrap(),
+            address: SocketAddr::from_pathname(dir.join("notify")).unwrap(),
+            watchdog: Some(within),
+            is_stopping: AtomicBool::new(false),
+        };
+        #[derive(Clone, Copy, PartialEq)]
+        enum Driver {
+            Answers,
+            Refuses,
+            Hangs,
+        }
+        let driver = Cell::new(Driver::Answers);
+        let answers = async || {
+            while driver.get() == Driver::Hangs {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            driver.get() == Driver::Answers
+        };
+        let silence = within * 10;
+        let script = async {
+            let ear = tokio::net::UnixDatagram::bind(dir.join("notify")).unwrap();
+            let mut said = [0; 64];
+            for stuck in [Driver::Refuses, Driver::Hangs] {
+                for _ in 0..3 {
+                    let length = ear.recv(&mut said).await.unwrap();
+                    assert_eq!(said.get(..length), Some(b"WATCHDOG=1".as_slice()));
+                }
+                driver.set(stuck);
+                let mut heard = 0;
+                while timeout(silence, ear.recv(&mut said)).await.is_ok() {
+                    heard += 1;
+                }
+                assert!(heard <= 1, "{heard} signs of life of one that is stuck");
+                driver.set(Driver::Answers);
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            tokio::select! {
+                () = script => {}
+                never = manager.feed(within, answers) => match never {},
+            }
+        });
+    }
 
     #[test]
     fn the_watchdog_is_for_the_process_that_is_named() {
