@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
-import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 from typing import IO, Any
@@ -15,7 +16,9 @@ from ._find import find_everbeat_bin
 
 # The binary itself stops within two seconds.
 _STOP_S = 3.0
-_SOCKET_PATH_MAX = 100
+# A socket is made in a folder of its own beside its path first.
+_SOCKET_PATH_MAX = 80
+_number = itertools.count(1)
 
 
 class Child:
@@ -27,22 +30,17 @@ class Child:
 
     def __init__(self, arguments: list[str], log: int | IO[Any] | None) -> None:
         """Starts it. ``log`` is where its log goes, as :mod:`subprocess` takes it."""
-        self._folder = _private_folder()
-        self.socket = os.path.join(self._folder, "control.sock")
+        self.socket = _socket_path()
         command = [find_everbeat_bin(), "run", "--control", self.socket, "--exit-with-stdin"]
-        try:
-            self._process = subprocess.Popen(
-                [*command, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                env={name: value for name, value in os.environ.items() if name != "EVERBEAT_BIN"},
-                # An interrupt from the terminal is for the agent to deal with.
-                start_new_session=True,
-            )
-        except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise
+        self._process = subprocess.Popen(
+            [*command, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env={name: value for name, value in os.environ.items() if name != "EVERBEAT_BIN"},
+            # An interrupt from the terminal is for the agent to deal with.
+            start_new_session=True,
+        )
         self.control = Control(self.socket)
 
     @property
@@ -82,13 +80,22 @@ class Child:
     def _clean_up(self) -> None:
         if self._process.stdin is not None:
             self._process.stdin.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        # One that was killed has left it.
+        with contextlib.suppress(OSError):
+            os.unlink(self.socket)
 
 
-def _private_folder() -> str:
-    folder = tempfile.mkdtemp(prefix="everbeat-")
-    if len(os.fsencode(folder)) <= _SOCKET_PATH_MAX - len("/control.sock"):
-        return folder
-    # A socket's path must be short.
-    os.rmdir(folder)
-    return tempfile.mkdtemp(prefix="everbeat-", dir="/tmp")
+def _socket_path() -> str:
+    """A name in this user's own folder, which stays: nobody may be left to remove it."""
+    folder = os.path.join(tempfile.gettempdir(), f"everbeat-{os.getuid()}")
+    path = os.path.join(folder, f"{os.getpid()}-{next(_number)}.sock")
+    if len(os.fsencode(path)) > _SOCKET_PATH_MAX:
+        # A socket's path must be short.
+        folder = f"/tmp/everbeat-{os.getuid()}"
+        path = os.path.join(folder, os.path.basename(path))
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{folder} must be a folder that only this user can enter")
+    return path

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -152,9 +154,14 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]))
     assert process.wait(PATIENCE_S) == 0
 
 
-def test_no_zombie_and_no_folder_is_left(workspace: Workspace, tmp_path: Path) -> None:
-    folder = tmp_path / "t"
-    folder.mkdir()
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """Not pytest's own: a socket's path must be short."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="eb-") as folder:
+        yield Path(folder)
+
+
+def test_no_zombie_and_no_socket_is_left(workspace: Workspace, short_path: Path) -> None:
     process = program(
         """
         loop.close()
@@ -164,12 +171,13 @@ def test_no_zombie_and_no_folder_is_left(workspace: Workspace, tmp_path: Path) -
                                 capture_output=True, text=True).stdout
         print(0 if "everbeat" not in states else 1, flush=True)
         """,
-        env={**os.environ, "TMPDIR": str(folder)},
+        env={**os.environ, "TMPDIR": str(short_path)},
     )
     child_of(process)
     assert child_of(process) == 0
     assert process.wait(PATIENCE_S) == 0
-    assert list(folder.iterdir()) == []
+    [own] = short_path.iterdir()
+    assert list(own.iterdir()) == [] and own.stat().st_mode & 0o777 == 0o700
 
 
 def test_import_is_quick() -> None:
