@@ -143,3 +143,24 @@ fn a_commands_end_stops_the_service() {
     assert_eq!(ear.hear(), "STOPPING=1");
     assert_eq!(agent.ended(wait::PATIENCE).code(), Some(4));
 }
+
+/// A command that takes its time to end costs no sign of life.
+#[test]
+fn it_is_alive_while_a_command_ends() {
+    let scene = Scene::new();
+    let ear = Ear::at(&scene);
+    let begun = scene.home.dir().join("begun");
+    let script = "trap '' TERM; echo > $BEGUN; while :; do sleep 0.1; done";
+    let args = ["--stop-within", "1500ms", "--", "/bin/sh", "-c", script];
+    let mut command = Agent::command(&scene.home, &scene.platform.url(), &args);
+    command.env("NOTIFY_SOCKET", scene.home.dir().join("notify"));
+    command.env("WATCHDOG_USEC", "400000").env("BEGUN", &begun);
+    let mut agent = Agent::spawn(&scene.home, command);
+    wait::for_true("the command has begun", || begun.exists());
+    agent.signal(Signal::TERM);
+    while ear.hear() != "STOPPING=1" {}
+    for _ in 0..3 {
+        assert_eq!(ear.hear(), "WATCHDOG=1");
+    }
+    assert_eq!(agent.ended(wait::PATIENCE).code(), Some(137));
+}

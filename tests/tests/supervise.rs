@@ -331,21 +331,54 @@ fn a_subreaper_takes_orphans_away() {
 #[test]
 fn the_first_process_takes_orphans_away() {
     let unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
-    let tried = Command::new(unshare[0]).args(&unshare[1..]).arg("true").output();
-    if !tried.is_ok_and(|output| output.status.success()) {
+    if !works(&unshare) {
         println!("no process namespaces here: the subreaper's test must do");
         return;
     }
     let scene = Scene::new();
     let plain = command(&scene, &[], ORPHANS);
-    let mut inside = Command::new(unshare[0]);
-    inside.args(&unshare[1..]).arg(plain.get_program()).args(plain.get_args());
-    inside.env_clear().stdin(Stdio::null());
-    inside.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut agent = Agent::spawn(&scene.home, inside);
+    let mut agent = Agent::spawn(&scene.home, inside(&unshare, &plain));
     let first = wait::until("the first process", || child_of(agent.pid()));
     orphans_go(&scene, first, 1);
     assert_eq!(code(&mut agent), Some(11));
+}
+
+/// As the first process without a command, beside the agent: what others in
+/// the container leave behind is taken away, too.
+#[test]
+fn the_first_process_needs_no_command_for_that() {
+    let unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    if !works(&unshare) {
+        println!("no process namespaces here");
+        return;
+    }
+    let scene = Scene::new();
+    let plain = Agent::command(&scene.home, &scene.platform.url(), &[]);
+    let mut agent = Agent::spawn(&scene.home, inside(&unshare, &plain));
+    assert_eq!(scene.control().status()["pid"], 1, "it is the first process");
+    let first = wait::until("the first process", || child_of(agent.pid()));
+    let namespace = format!("--pid=/proc/{first}/ns/pid");
+    let orphan = Command::new("nsenter").args([&namespace, "sh", "-c", "(sleep 0.5 &)"]).status();
+    assert!(orphan.expect("nsenter runs").success());
+    wait::for_true("it has an orphan", || child_of(first).is_some());
+    wait::for_true("it is taken away", || child_of(first).is_none());
+    let pid = i32::try_from(first).ok().and_then(Pid::from_raw).expect("an id");
+    kill_process(pid, Signal::TERM).expect("it can be asked");
+    assert_eq!(code(&mut agent), Some(0));
+}
+
+fn works(prefix: &[&str; 5]) -> bool {
+    let tried = Command::new(prefix[0]).args(&prefix[1..]).arg("true").output();
+    tried.is_ok_and(|output| output.status.success())
+}
+
+/// The same command behind others.
+fn inside(prefix: &[&str; 5], plain: &Command) -> Command {
+    let mut inside = Command::new(prefix[0]);
+    inside.args(&prefix[1..]).arg(plain.get_program()).args(plain.get_args());
+    inside.env_clear().stdin(Stdio::null());
+    inside.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    inside
 }
 
 fn child_of(parent: u32) -> Option<u32> {

@@ -1,13 +1,12 @@
 //! Another process, whose end is awaited: `--exit-with-pid`.
 
-use std::fs;
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
+use rustix::process::{Pid, getpid};
 
 /// Where the system has no descriptors of processes, it is looked at so often.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -51,7 +50,7 @@ impl Job {
         let raw = pid;
         let pid = Some(raw).filter(|raw| *raw > 0).and_then(Pid::from_raw);
         let pid = pid.filter(|pid| *pid != getpid()).ok_or(JobError::NotAnother(raw))?;
-        let watched = match pidfd_open(pid, PidfdFlags::empty()) {
+        let watched = match descriptor(pid) {
             Ok(descriptor) => Watched::Descriptor(descriptor),
             Err(Errno::SRCH) => return Err(JobError::Absent(raw)),
             // An old kernel, or a sandbox.
@@ -89,14 +88,35 @@ impl Job {
     }
 }
 
+#[cfg(target_os = "linux")]
+fn descriptor(pid: Pid) -> Result<OwnedFd, Errno> {
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn descriptor(_: Pid) -> Result<OwnedFd, Errno> {
+    Err(Errno::NOSYS)
+}
+
 /// When it was started, of a process that runs.
+#[cfg(target_os = "linux")]
 fn started(pid: Pid) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
     parse(&stat)
+}
+
+/// Whether it runs; when it was started nobody tells.
+#[cfg(not(target_os = "linux"))]
+fn started(pid: Pid) -> Option<String> {
+    match rustix::process::test_kill_process(pid) {
+        Ok(()) | Err(Errno::PERM) => Some(String::new()),
+        Err(_) => None,
+    }
 }
 
 /// From `/proc/PID/stat` (proc(5)): the state is the third field, the start's
 /// time the 22nd. The second is a name in parentheses, with anything in it.
+#[cfg(target_os = "linux")]
 fn parse(stat: &str) -> Option<String> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?;

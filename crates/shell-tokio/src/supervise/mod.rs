@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everbeat_core::{DueWhy, Report};
-use rustix::process::{getpid, set_child_subreaper};
+use rustix::process::getpid;
 use serde_json::json;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Instant, sleep, timeout};
@@ -100,7 +100,7 @@ impl Reaper {
     pub(crate) fn new(target: Target, adopts: bool) -> io::Result<Self> {
         let is_first = getpid().is_init();
         if adopts && !is_first {
-            set_child_subreaper(Some(getpid()))?;
+            adopt()?;
         }
         let ended = unix::signal(SignalKind::child())?;
         Ok(Self { target, adopts: adopts || is_first, ended })
@@ -163,6 +163,12 @@ impl Supervisor {
     /// has ended; gives its exit code.
     pub(crate) async fn run(mut self, asked: impl Future<Output = Asked>) -> u8 {
         let mut asked = std::pin::pin!(asked);
+        tokio::select! {
+            biased;
+            // Before it was started: there is nothing to end.
+            _ = &mut asked => return 0,
+            () = std::future::ready(()) => {}
+        }
         loop {
             let from = Instant::now();
             let end = if self.start() {
@@ -315,6 +321,17 @@ impl Supervisor {
         fields.extend(more.iter().map(|(name, value)| ((*name).into(), value.clone())));
         self.telemetry.publish(clock::wall(), Kind::Child, fields);
     }
+}
+
+/// Orphans below this process become its own.
+#[cfg(target_os = "linux")]
+fn adopt() -> io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(getpid()))?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn adopt() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn no_tasks() -> Report {

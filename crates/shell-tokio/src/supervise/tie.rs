@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::process::{getpid, getppid};
 
 /// This program's own file, even if another one stands at its path by now.
 const OWN_FILE: &str = "/proc/self/exe";
@@ -45,8 +45,7 @@ pub(crate) fn become_command() -> Option<ExitCode> {
     }
     let parent = arguments.next()?.into_string().ok()?.parse::<i32>().ok()?;
     let program = arguments.next()?;
-    // Without it the command runs all the same.
-    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    ask_for_signal();
     // A parent in another namespace has no id here.
     if getppid().is_some_and(|now| now.as_raw_nonzero().get() != parent) {
         return Some(ExitCode::FAILURE);
@@ -55,3 +54,13 @@ pub(crate) fn become_command() -> Option<ExitCode> {
     eprintln!("everbeat: {}: {error}", program.display());
     Some(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_STARTED }.into())
 }
+
+/// Without it the command runs all the same.
+#[cfg(target_os = "linux")]
+fn ask_for_signal() {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_signal() {}
