@@ -1,6 +1,7 @@
 //! The delegation lane: polls the list of delegations and hands on what is
 //! finished and new.
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -141,7 +142,7 @@ impl DelegationLane {
         match outcome.into_response() {
             Ok(response) if is_success(response.status) && response.complete => {
                 self.refused = false;
-                self.listed_well(config, store, fx, &response);
+                self.listed_well(config, store, fx, response);
                 false
             }
             Ok(response) if is_success(response.status) => {
@@ -198,13 +199,16 @@ impl DelegationLane {
         config: &ValidConfig,
         store: &mut StoreLane,
         fx: &mut Effects,
-        response: &Response,
+        response: Response,
     ) {
-        let body = &response.body.0;
-        let is_repeated = self.settled_body.as_ref() == Some(body);
+        let body = response.body.0;
+        let is_repeated = self.settled_body.as_ref() == Some(&body);
         if !is_repeated {
-            match delegations::parse(body, &config.workspace_id) {
-                Ok(page) => self.take_page(config, store, fx, page, body),
+            match self.read_list(config, store, fx, &body) {
+                Ok(is_settled) => {
+                    let is_kept = is_settled && body.len() <= KEPT_BODY_BYTES_MAX;
+                    self.settled_body = is_kept.then_some(body);
+                }
                 Err(problem) => {
                     self.bad_answer(config, fx, problem);
                     return;
@@ -218,20 +222,34 @@ impl DelegationLane {
         }
     }
 
+    /// Says whether nothing of the list waits for another poll.
+    fn read_list(
+        &mut self,
+        config: &ValidConfig,
+        store: &mut StoreLane,
+        fx: &mut Effects,
+        body: &[u8],
+    ) -> Result<bool, String> {
+        // A backlog is settled whole, whatever is known of it.
+        let is_news = |key: &ResultKey| !store.memory.began || Self::is_news(config, store, key);
+        let text = delegations::text_of(body);
+        let page = delegations::parse(&text, &config.workspace_id, is_news)?;
+        Ok(self.take_page(config, store, fx, page))
+    }
+
+    /// Says whether nothing of the page waits for another poll.
     fn take_page(
         &mut self,
         config: &ValidConfig,
         store: &mut StoreLane,
         fx: &mut Effects,
-        page: Page,
-        body: &[u8],
-    ) {
-        self.settled_body = None;
+        page: Page<'_>,
+    ) -> bool {
         Self::tell_of_rows(&page, fx);
         if !store.memory.began {
             if config.backlog == Backlog::None {
                 self.settle_backlog(store, fx, page);
-                return;
+                return false;
             }
             store.append(JournalRecord::Began);
         }
@@ -239,8 +257,7 @@ impl DelegationLane {
         if saturated {
             fx.notice(Notice::WindowSaturated { rows: page.rows });
         }
-        self.listed = page.ids.into_iter().collect();
-        self.has_listed = true;
+        self.remember_listed(page.ids);
         let waited = core::mem::take(&mut self.awaiting_twin);
         let has_room = self.take_results(config, store, page.results, waited);
         if !has_room {
@@ -249,14 +266,20 @@ impl DelegationLane {
         if saturated || !self.awaiting_twin.is_empty() {
             Self::sooner(config, fx);
         }
-        let is_final = has_room && self.awaiting_twin.is_empty();
-        if is_final && body.len() <= KEPT_BODY_BYTES_MAX {
-            self.settled_body = Some(body.to_vec());
-        }
         store.memory.forget_oldest(|delegation_id| self.listed.contains(delegation_id));
+        has_room && self.awaiting_twin.is_empty()
     }
 
-    fn tell_of_rows(page: &Page, fx: &mut Effects) {
+    fn remember_listed(&mut self, mut ids: Vec<Cow<'_, str>>) {
+        self.has_listed = true;
+        ids.sort_unstable();
+        ids.dedup();
+        if !self.listed.iter().eq(ids.iter()) {
+            self.listed = ids.into_iter().map(Cow::into_owned).collect();
+        }
+    }
+
+    fn tell_of_rows(page: &Page<'_>, fx: &mut Effects) {
         if page.malformed > 0 {
             fx.notice(Notice::MalformedRows { rows: page.malformed });
         }
@@ -270,10 +293,19 @@ impl DelegationLane {
 
     /// A full page of rows none of which was seen before: some may have
     /// fallen out of the window between two polls.
-    fn is_saturated(&self, store: &StoreLane, page: &Page) -> bool {
+    fn is_saturated(&self, store: &StoreLane, page: &Page<'_>) -> bool {
         let has_history = self.has_listed || store.memory.len() > 0;
-        let is_known = |id: &String| self.listed.contains(id) || store.memory.knows_delegation(id);
+        let is_known = |id: &Cow<'_, str>| {
+            self.listed.contains(id.as_ref()) || store.memory.knows_delegation(id)
+        };
         has_history && page.rows as usize >= PAGE_ROWS && !page.ids.iter().any(is_known)
+    }
+
+    /// Whether a result is wanted and not known.
+    fn is_news(config: &ValidConfig, store: &StoreLane, key: &ResultKey) -> bool {
+        let is_wanted =
+            config.deliver == Deliver::All || store.memory.is_awaited(&key.delegation_id);
+        is_wanted && !store.knows(key)
     }
 
     /// Hands on what is new; false if there was no room for all of it.
@@ -292,9 +324,8 @@ impl DelegationLane {
         let gone: Vec<FoldedResult> =
             waited.iter().filter(|result| !is_in(&results, &result.key)).cloned().collect();
         for result in gone.into_iter().chain(results) {
-            let is_wanted = config.deliver == Deliver::All
-                || store.memory.is_awaited(&result.key.delegation_id);
-            if !is_wanted || store.knows(&result.key) {
+            // One that was taken just now may have made this one known.
+            if !Self::is_news(config, store, &result.key) {
                 continue;
             }
             let waits = !result.has_text() && !is_in(&waited, &result.key);
@@ -307,7 +338,7 @@ impl DelegationLane {
         has_room
     }
 
-    fn settle_backlog(&mut self, store: &mut StoreLane, fx: &mut Effects, page: Page) {
+    fn settle_backlog(&mut self, store: &mut StoreLane, fx: &mut Effects, page: Page<'_>) {
         let keys: Vec<ResultKey> = page.results.into_iter().map(|result| result.key).collect();
         let results = u32::try_from(keys.len()).unwrap_or(u32::MAX);
         fx.notice(Notice::BacklogSettled { results });

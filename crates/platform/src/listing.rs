@@ -20,6 +20,8 @@ const PAGE_ROWS: usize = 50;
 const PREVIEW_BYTES: usize = 300;
 /// Bytes of a task that a ledger row shows.
 const TASK_BYTES: usize = 200;
+/// A row's usual length.
+const ROW_BYTES: usize = 512;
 /// How long the ledger gives a delegation.
 const LEDGER_DEADLINE_MS: i64 = 6 * 3_600_000;
 
@@ -27,8 +29,18 @@ const LEDGER_DEADLINE_MS: i64 = 6 * 3_600_000;
 /// `omitempty`.
 #[derive(Serialize)]
 struct Shown<'a> {
-    #[serde(flatten)]
-    kind: Kind<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'static str>,
+    #[serde(rename = "_ledger", skip_serializing_if = "Option::is_none")]
+    ledger: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_heartbeat: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<Timestamp>,
     source_id: &'a str,
     target_id: &'a str,
     summary: &'a str,
@@ -54,14 +66,6 @@ pub(crate) struct Listed {
     answer: Answer,
 }
 
-/// Where a row comes from, and what it has for that.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Kind<'a> {
-    Log { id: &'a str, r#type: &'static str },
-    Ledger { _ledger: bool, updated_at: Timestamp, last_heartbeat: Timestamp, deadline: Timestamp },
-}
-
 impl Platform {
     pub(crate) fn list_delegations(&mut self, id: &str, request: &Request) -> Answer {
         if let Err(refusal) = self.workspace_auth(id, request) {
@@ -69,15 +73,17 @@ impl Platform {
         }
         let as_of = (self.options.ledger, self.rows.version(), self.delegations.version());
         let known = self.workspaces.get(id).and_then(|workspace| workspace.listed.as_ref());
-        let fresh = match known.filter(|listed| listed.as_of == as_of) {
-            Some(_) => None,
-            None => {
+        let fresh = match known {
+            Some(listed) if listed.as_of == as_of => None,
+            Some(_) | None => {
                 let rows = self.delegation_rows(id);
+                let last = known.map(|listed| (&listed.delegations, &listed.statuses)).unzip();
+                let bytes = known.map_or(0, |listed| listed.answer.body.len() + ROW_BYTES);
                 Some(Listed {
                     as_of,
-                    delegations: rows.iter().map(|row| row.delegation_id.into()).collect(),
-                    statuses: rows.iter().map(|row| row.status.into()).collect(),
-                    answer: Answer::json_of(200, &rows),
+                    delegations: texts(last.0, rows.iter().map(|row| row.delegation_id)),
+                    statuses: texts(last.1, rows.iter().map(|row| row.status)),
+                    answer: Answer::json_sized(200, &rows, bytes),
                 })
             }
         };
@@ -132,9 +138,25 @@ impl Platform {
     }
 }
 
+/// The texts of a column; those of the list before if they are the same.
+fn texts<'a>(
+    last: Option<&Arc<[String]>>,
+    now: impl ExactSizeIterator<Item = &'a str> + Clone,
+) -> Arc<[String]> {
+    match last.filter(|last| last.iter().map(String::as_str).eq(now.clone())) {
+        Some(last) => Arc::clone(last),
+        None => now.map(str::to_owned).collect(),
+    }
+}
+
 fn log_row(row: &Row) -> Shown<'_> {
     Shown {
-        kind: Kind::Log { id: &row.id, r#type: "delegation" },
+        id: Some(&row.id),
+        r#type: Some("delegation"),
+        ledger: None,
+        updated_at: None,
+        last_heartbeat: None,
+        deadline: None,
         source_id: row.source_id.as_deref().unwrap_or_default(),
         target_id: row.target_id.as_deref().unwrap_or_default(),
         summary: row.summary.as_deref().unwrap_or_default(),
@@ -151,12 +173,12 @@ fn ledger_row<'a>(delegation: &'a Delegation, reader: &str) -> Shown<'a> {
     let deadline_ms = delegation.created_ms.saturating_add(LEDGER_DEADLINE_MS);
     let task_bytes = boundary_before(&delegation.task, TASK_BYTES);
     Shown {
-        kind: Kind::Ledger {
-            _ledger: true,
-            updated_at: Timestamp(delegation.updated_ms),
-            last_heartbeat: Timestamp(delegation.updated_ms),
-            deadline: Timestamp(deadline_ms),
-        },
+        id: None,
+        r#type: None,
+        ledger: Some(true),
+        updated_at: Some(Timestamp(delegation.updated_ms)),
+        last_heartbeat: Some(Timestamp(delegation.updated_ms)),
+        deadline: Some(Timestamp(deadline_ms)),
         source_id: &delegation.source_id,
         target_id: &delegation.target_id,
         summary: &delegation.task[..task_bytes],

@@ -112,10 +112,18 @@ impl Answer {
 
     /// The same of anything that serde can write.
     pub(crate) fn json_of<T: Serialize + ?Sized>(status: u16, body: &T) -> Self {
+        Self::json_sized(status, body, 128)
+    }
+
+    /// The same of a body that will be about so many bytes long.
+    pub(crate) fn json_sized<T: Serialize + ?Sized>(status: u16, body: &T, bytes: usize) -> Self {
         let content_type = ("Content-Type".into(), "application/json; charset=utf-8".into());
+        let mut written = Vec::with_capacity(bytes);
         // Only maps with other keys than texts fail, and there are none.
-        let body = serde_json::to_vec(body).unwrap_or_default();
-        Self { status, headers: vec![content_type], body }
+        if serde_json::to_writer(&mut written, body).is_err() {
+            written.clear();
+        }
+        Self { status, headers: vec![content_type], body: written }
     }
 
     /// `{"error": text}`.

@@ -11,6 +11,7 @@ pub mod dice;
 pub mod disk;
 pub mod explore;
 pub mod fleet;
+mod lists;
 pub mod mutants;
 pub mod plan;
 pub mod promises;

@@ -11,23 +11,23 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 use crate::journal::{ResultKey, Status};
-use crate::limits::{DELEGATION_ID_BYTES_MAX, ROWS_MAX, TEXT_BYTES_MAX};
+use crate::limits::{DELEGATION_ID_BYTES_MAX, PAGE_ROWS, ROWS_MAX, TEXT_BYTES_MAX};
 use crate::planted::{self, Fault};
 use crate::text;
 
 /// One list, as far as it matters.
 #[derive(Debug, Default)]
-pub(crate) struct Page {
+pub(crate) struct Page<'a> {
     /// Rows in the list, looked at or not.
     pub(crate) rows: u32,
     /// Rows that could not be used.
     pub(crate) malformed: u32,
     /// Finished rows of another source that do not say they were received.
     pub(crate) foreign: u32,
-    /// Finished delegations of this workspace, oldest first.
+    /// Finished delegations of this workspace that are news, oldest first.
     pub(crate) results: Vec<FoldedResult>,
     /// Delegation ids of all rows (row ids where there is none).
-    pub(crate) ids: Vec<String>,
+    pub(crate) ids: Vec<Cow<'a, str>>,
 }
 
 /// One finished delegation: the richest of each field of its rows.
@@ -71,50 +71,89 @@ impl FoldedResult {
     }
 }
 
-/// Reads a list for the workspace `own_id`.
+/// A body as text. Some servers cut a text inside a character: that must not
+/// cost the list.
+pub(crate) fn text_of(body: &[u8]) -> Cow<'_, str> {
+    match core::str::from_utf8(body) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(body),
+    }
+}
+
+/// Reads a list for the workspace `own_id`. Of its results those are left out
+/// that `is_news` refuses.
 ///
 /// # Errors
 /// A line on why the body is no list at all. What is wrong with a row costs
 /// that row only.
-pub(crate) fn parse(body: &[u8], own_id: &str) -> Result<Page, String> {
-    // Some servers cut a text inside a character: that must not cost the list.
-    let text = match core::str::from_utf8(body) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(body),
+pub(crate) fn parse<'a>(
+    text: &'a str,
+    own_id: &str,
+    is_news: impl Fn(&ResultKey) -> bool,
+) -> Result<Page<'a>, String> {
+    let (rows, read) = match read_at_once(text) {
+        Some(read) => (u32::try_from(read.len()).unwrap_or(u32::MAX), read),
+        None => read_row_by_row(text)?,
     };
-    let mut deserializer = serde_json::Deserializer::from_str(&text);
-    let split = deserializer.deserialize_seq(SplitRows);
-    let Split { rows, raw } = match split.and_then(|split| deserializer.end().map(|()| split)) {
-        Ok(split) => split,
-        Err(error) => return Err(format!("not a JSON list ({:?})", error.classify())),
+    let mut folding = Folding {
+        page: Page { rows, ids: Vec::with_capacity(read.len()), ..Page::default() },
+        own_id,
+        is_news,
+        folded: Vec::new(),
+        places: BTreeMap::new(),
+        key: ResultKey { delegation_id: String::new(), status: Status::Completed },
     };
-    let mut page = Page { rows, ..Page::default() };
-    let mut folded: Vec<FoldedResult> = Vec::new();
-    let mut places: BTreeMap<ResultKey, usize> = BTreeMap::new();
-    for row in raw {
-        let row = Row::parse(row.get());
+    for row in read {
         let has_id = row.as_ref().is_some_and(|row| row.delegation_id.is_some());
         if !has_id && planted::active(Fault::RowVoidsList) {
             return Err("a row has no delegation id".into());
         }
         match row {
-            Some(row) => page.take(row, own_id, &mut folded, &mut places),
-            None => page.malformed += 1,
+            Some(row) => folding.take(row),
+            None => folding.page.malformed += 1,
         }
     }
+    let Folding { mut page, mut folded, .. } = folding;
     folded.reverse();
     page.results = folded;
     Ok(page)
 }
 
-impl Page {
-    fn take(
-        &mut self,
-        row: Row<'_>,
-        own_id: &str,
-        folded: &mut Vec<FoldedResult>,
-        places: &mut BTreeMap<ResultKey, usize>,
-    ) {
+/// One pass over a list as most are: not too long, and each row an object.
+/// What that reads, [`read_row_by_row`] reads alike.
+fn read_at_once(text: &str) -> Option<Vec<Option<Row<'_>>>> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let rows = deserializer.deserialize_seq(WellFormedRows).ok()?;
+    deserializer.end().ok()?;
+    Some(rows)
+}
+
+/// How many rows there are, and the first ones, each by itself; `None` for
+/// one that cannot be read.
+fn read_row_by_row(text: &str) -> Result<(u32, Vec<Option<Row<'_>>>), String> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let split = deserializer.deserialize_seq(SplitRows);
+    match split.and_then(|split| deserializer.end().map(|()| split)) {
+        Ok(Split { rows, raw }) => {
+            Ok((rows, raw.into_iter().map(|row| Row::parse(row.get())).collect()))
+        }
+        Err(error) => Err(format!("not a JSON list ({:?})", error.classify())),
+    }
+}
+
+/// A list that is being folded.
+struct Folding<'a, 'own, N> {
+    page: Page<'a>,
+    own_id: &'own str,
+    is_news: N,
+    folded: Vec<FoldedResult>,
+    places: BTreeMap<ResultKey, usize>,
+    /// Kept for its memory.
+    key: ResultKey,
+}
+
+impl<'a, N: Fn(&ResultKey) -> bool> Folding<'a, '_, N> {
+    fn take(&mut self, row: Row<'a>) {
         let delegation_id = row.delegation_id.unwrap_or_default();
         let is_id = |id: &str| !id.is_empty() && id.len() <= DELEGATION_ID_BYTES_MAX;
         let listed = if delegation_id.is_empty() {
@@ -123,14 +162,14 @@ impl Page {
             delegation_id.clone()
         };
         if is_id(&listed) {
-            self.ids.push(listed.into_owned());
+            self.page.ids.push(listed);
         }
         let status = match row.status.as_deref() {
             Some("completed") => Status::Completed,
             Some("failed") => Status::Failed,
             Some(_unfinished) => return,
             None => {
-                self.malformed += 1;
+                self.page.malformed += 1;
                 return;
             }
         };
@@ -139,33 +178,69 @@ impl Page {
             return;
         }
         if !is_id(&delegation_id) || delegation_id.contains(char::is_control) {
-            self.malformed += 1;
+            self.page.malformed += 1;
             return;
         }
         let source_id = row.source_id.unwrap_or_default();
-        if source_id != own_id && !planted::active(Fault::ForeignDelivered) {
-            self.foreign += u32::from(row.direction.as_deref() != Some("received"));
+        if source_id != self.own_id && !planted::active(Fault::ForeignDelivered) {
+            self.page.foreign += u32::from(row.direction.as_deref() != Some("received"));
+            return;
+        }
+        self.key.delegation_id.clear();
+        self.key.delegation_id.push_str(&delegation_id);
+        self.key.status = status;
+        if !(self.is_news)(&self.key) {
             return;
         }
         let kept = |words: Option<Cow<'_, str>>, most: usize| {
             words.map(|words| text::cut_bytes(&words, most).to_string()).unwrap_or_default()
         };
         let result = FoldedResult {
-            key: ResultKey { delegation_id: delegation_id.into_owned(), status },
+            key: self.key.clone(),
             target_id: kept(row.target_id, DELEGATION_ID_BYTES_MAX),
             source_id: kept(Some(source_id), DELEGATION_ID_BYTES_MAX),
             summary: kept(row.summary, TEXT_BYTES_MAX),
             response_preview: kept(row.response_preview, TEXT_BYTES_MAX),
             error: kept(row.error, TEXT_BYTES_MAX),
         };
-        match places.get(&result.key).and_then(|place| folded.get_mut(*place)) {
+        match self.places.get(&result.key).and_then(|place| self.folded.get_mut(*place)) {
             Some(newer) if planted::active(Fault::FirstRowWins) => *newer = result,
             Some(newer) => newer.fold(result),
             None => {
-                places.insert(result.key.clone(), folded.len());
-                folded.push(result);
+                self.places.insert(result.key.clone(), self.folded.len());
+                self.folded.push(result);
             }
         }
+    }
+}
+
+/// Reads a list's rows as they stand, if there are not too many.
+struct WellFormedRows;
+
+impl<'de> Visitor<'de> for WellFormedRows {
+    type Value = Vec<Option<Row<'de>>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of not too many rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut rows = Vec::with_capacity(PAGE_ROWS);
+        while let Some(row) = seq.next_element_seed(RowMembers)? {
+            if rows.len() == ROWS_MAX {
+                return Err(serde::de::Error::invalid_length(ROWS_MAX + 1, &self));
+            }
+            rows.push(Some(row));
+        }
+        Ok(rows)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for RowMembers {
+    type Value = Row<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
@@ -201,7 +276,7 @@ impl<'de> Visitor<'de> for SplitRows {
 }
 
 /// The members of a row that matter; one of another type counts as absent.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Row<'a> {
     id: Option<Cow<'a, str>>,
     delegation_id: Option<Cow<'a, str>>,

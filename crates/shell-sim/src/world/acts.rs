@@ -1,15 +1,14 @@
 //! What the plan does to the world.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use everbeat_core::limits::ROWS_MAX;
 use everbeat_core::{Event, Outcome};
 use everbeat_platform::{AgentMode, Fault, FaultEffect, Finish, NewDelegation, Route};
 use serde_json::{Value, json};
 
 use super::process::token_file;
 use super::{Happening, Listed, Party, ResultName, Stopping, World, fingerprint};
+use crate::lists::ReadList;
 use crate::plan::{Act, DiskTrouble, Entry, OWN, foreign};
 
 impl World {
@@ -203,48 +202,53 @@ impl World {
             return;
         }
         let body = &response.body.0;
-        if self.last_list.as_ref().is_some_and(|list| list.body == *body) {
+        if self.last_list.as_ref().is_some_and(|last| last.list.body == *body) {
             self.list_came_again();
             return;
         }
-        let rows = match serde_json::from_slice(body) {
-            Ok(Value::Array(rows)) => rows,
-            Ok(Value::Object(members)) => {
+        let before = self.last_list.as_mut().map(|last| &mut last.list);
+        let Some(list) = ReadList::of(body, before) else {
+            if let Ok(Value::Object(members)) = serde_json::from_slice(body) {
                 let token = members.get("auth_token").and_then(Value::as_str);
                 self.seen.secrets.extend(token.map(str::to_owned));
+            }
+            return;
+        };
+        let now = self.now;
+        if list.says_the_same
+            && let Some(last) = &mut self.last_list
+        {
+            *last = LastList { list, last: now, said: last.said.saturating_add(1), ..*last };
+            last.came_again = false;
+            if last.said > LISTS_THAT_COUNT {
                 return;
             }
-            Ok(_) | Err(_) => return,
-        };
-        let rows = rows.iter().take(ROWS_MAX);
-        let mut names = BTreeMap::<ResultName, bool>::new();
-        for (name, has_text) in rows.filter_map(own_result) {
-            *names.entry(name).or_default() |= has_text;
+        } else {
+            self.note_holes(&list.names);
+            self.settle_last_list();
+            self.last_list = Some(LastList { list, last: now, came_again: false, said: 1 });
         }
-        self.note_holes(&names);
-        self.settle_last_list();
-        let now = self.now;
-        for (name, has_text) in &names {
+        let Some(LastList { list, .. }) = &self.last_list else { return };
+        for (name, has_text) in &list.names {
             let listed = self.seen.listed.entry(name.clone());
             let listed = listed.or_insert(Listed { first: now, last: now, lists: 0 });
             listed.last = now;
             listed.lists = listed.lists.saturating_add(1);
-            if *has_text && listed.lists <= 2 {
+            if *has_text && listed.lists <= LISTS_THAT_COUNT {
                 self.seen.listed_with_text.insert(name.clone());
             }
         }
-        let names = names.into_keys().collect();
-        let list = LastList { body: body.clone(), names, last: now, came_again: false };
-        self.last_list = Some(list);
     }
 
     /// A result that waits for its second row waits for one list more, whether
     /// that names it or not.
-    fn note_holes(&mut self, names: &BTreeMap<ResultName, bool>) {
+    fn note_holes(&mut self, names: &[(ResultName, bool)]) {
         let Some(last) = &self.last_list else {
             return;
         };
-        for name in last.names.iter().filter(|name| !names.contains_key(*name)) {
+        let is_named =
+            |name: &ResultName| names.binary_search_by(|(have, _)| have.cmp(name)).is_ok();
+        for (name, _) in last.list.names.iter().filter(|(name, _)| !is_named(name)) {
             if let Some(listed) = self.seen.listed.get_mut(name) {
                 listed.lists = listed.lists.saturating_add(1);
             }
@@ -253,14 +257,14 @@ impl World {
 
     fn list_came_again(&mut self) {
         let now = self.now;
-        let Some(list) = &mut self.last_list else {
+        let Some(last) = &mut self.last_list else {
             return;
         };
-        list.last = now;
-        if std::mem::replace(&mut list.came_again, true) {
+        last.last = now;
+        if std::mem::replace(&mut last.came_again, true) {
             return;
         }
-        for name in &list.names {
+        for (name, _) in &last.list.names {
             if let Some(listed) = self.seen.listed.get_mut(name) {
                 listed.lists = listed.lists.saturating_add(1);
             }
@@ -269,10 +273,10 @@ impl World {
 
     /// Notes until when the last list kept coming.
     pub(super) fn settle_last_list(&mut self) {
-        let Some(LastList { names, last, .. }) = self.last_list.take() else {
+        let Some(LastList { list, last, .. }) = self.last_list.take() else {
             return;
         };
-        for name in names {
+        for (name, _) in list.names {
             if let Some(listed) = self.seen.listed.get_mut(&name) {
                 listed.last = last;
             }
@@ -285,23 +289,15 @@ impl World {
     }
 }
 
+/// Of the lists that name a result, those after the second do not count.
+const LISTS_THAT_COUNT: u8 = 2;
+
 /// A list as it last reached the agent: the same again is not read again.
 pub(super) struct LastList {
-    body: Vec<u8>,
-    names: Vec<ResultName>,
+    list: ReadList,
     /// When it last came.
     last: Duration,
     came_again: bool,
-}
-
-/// The name of a finished result of the own workspace, if the row is one, and
-/// whether it shows the text of a completed one.
-fn own_result(row: &Value) -> Option<(ResultName, bool)> {
-    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (id, status) = (text("delegation_id"), text("status"));
-    let is_finished = matches!(status, "completed" | "failed");
-    let is_name = (1..=256).contains(&id.len()) && !id.contains(char::is_control);
-    let is_own = is_finished && is_name && text("source_id") == OWN;
-    let has_text = status == "completed" && !text("response_preview").is_empty();
-    is_own.then(|| ((id.to_owned(), status.to_owned()), has_text))
+    /// How many different lists in a row said the same as this one.
+    said: u8,
 }

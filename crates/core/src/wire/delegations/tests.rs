@@ -4,8 +4,12 @@ use serde_json::json;
 
 const OWN: &str = "own";
 
-fn page(rows: serde_json::Value) -> Page {
-    parse(rows.to_string().as_bytes(), OWN).unwrap()
+fn page(rows: serde_json::Value) -> Page<'static> {
+    read(rows.to_string().as_bytes()).unwrap()
+}
+
+fn read(body: &[u8]) -> Result<Page<'static>, String> {
+    parse(text_of(body).into_owned().leak(), OWN, |_| true)
 }
 
 fn only(rows: serde_json::Value) -> FoldedResult {
@@ -92,7 +96,7 @@ fn a_malformed_row_costs_only_itself() {
     };
     for row in bad {
         let body = format!("[{},{row},{}]", good("a"), good("b"));
-        let page = parse(body.as_bytes(), OWN).unwrap();
+        let page = read(body.as_bytes()).unwrap();
         assert_eq!((page.results.len(), page.malformed), (2, 1), "{row}");
     }
 }
@@ -101,7 +105,7 @@ fn a_malformed_row_costs_only_itself() {
 fn wrong_types_and_broken_characters_are_absent_words() {
     let body = b"[{\"delegation_id\":\"a\",\"source_id\":\"own\",\"status\":\"failed\",\
         \"summary\":{\"x\":[1]},\"error\":\"bro\xffken\",\"target_id\":1.5}]";
-    let page = parse(body, OWN).unwrap();
+    let page = read(body).unwrap();
     assert_eq!(page.results[0].summary, "");
     assert_eq!(page.results[0].error, "bro\u{fffd}ken");
 }
@@ -109,7 +113,28 @@ fn wrong_types_and_broken_characters_are_absent_words() {
 #[test]
 fn no_list_is_an_error() {
     for body in ["", "{}", "null", "[", "[1,", "[] []", "[{\"a\":}]"] {
-        assert!(parse(body.as_bytes(), OWN).is_err(), "{body}");
+        assert!(read(body.as_bytes()).is_err(), "{body}");
+    }
+}
+
+/// One pass over a list and one for each row find the same.
+#[test]
+fn what_is_read_at_once_is_read_row_by_row_alike() {
+    let long = "x".repeat(300);
+    for rows in [
+        json!([]),
+        json!([{}]),
+        json!([
+            {"id": "r", "delegation_id": "d", "source_id": OWN, "target_id": "t", "status": "failed",
+                "summary": "a \"b\" \n c", "response_preview": "\u{1d11e}", "error": long,
+                "direction": "sent", "created_at": "2026-03-31T12:00:00Z", "type": "delegation"},
+            {"id": 1, "delegation_id": null, "status": ["failed"], "summary": {"a": {"b": [1.5]}}},
+        ]),
+    ] {
+        let text = rows.to_string();
+        let (count, each) = read_row_by_row(&text).unwrap();
+        let at_once = read_at_once(&text).unwrap();
+        assert_eq!((count as usize, &each), (at_once.len(), &at_once));
     }
 }
 
@@ -124,6 +149,6 @@ fn rows_beyond_the_bound_are_counted_only() {
 proptest! {
     #[test]
     fn any_bytes_are_read_without_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = parse(&body, OWN);
+        let _ = read(&body);
     }
 }
