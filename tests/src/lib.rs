@@ -20,6 +20,7 @@ mod promtool;
 mod reader;
 mod scene;
 pub mod schema;
+mod shape;
 mod shell;
 pub mod wait;
 
@@ -37,4 +38,5 @@ pub use process::{Process, everbeat};
 pub use promtool::promtool;
 pub use reader::{Reader, Stream, take};
 pub use scene::{Beats, Scene};
+pub use shape::Shape;
 pub use shell::Shell;
