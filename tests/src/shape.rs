@@ -99,8 +99,8 @@ impl Shape {
         let differences = self.differences(&Self::parse(&kept)).join("\n  ");
         assert!(
             differences.is_empty(),
-            "tests/testdata/json/{name}.txt\n  {differences}\nOutputs only grow: nothing goes and no \
-             type changes without another schema_version. If this is right, UPDATE=1 keeps it."
+            "tests/testdata/json/{name}.txt\n  {differences}\nOutputs only grow: nothing goes and \
+             no type changes without another schema_version. If this is right, UPDATE=1 keeps it."
         );
     }
 }

@@ -24,6 +24,10 @@ const LONGER_LINES: [(&str, &str); 3] = [
 /// The workspace itself, and those that are none of its members.
 const APART: [&str; 3] = ["Cargo.toml", "fuzz/Cargo.toml", "examples/no-std/Cargo.toml"];
 
+/// Documents whose tests must exist.
+const DOCUMENTS: [&str; 5] =
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "crates/core/shell.md", "tests/README.md"];
+
 /// Where everything is made from scratch, or by others.
 const SKIPPED: [&str; 4] = [".git", "target", "sim-failures", "corpus"];
 
@@ -151,7 +155,7 @@ fn tests_that_documents_name_exist() {
         .map(|file| file.text)
         .collect();
     let mut problems = Problems::default();
-    for path in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "crates/core/shell.md"] {
+    for path in DOCUMENTS {
         for name in promised_tests(&read(path)) {
             let stands =
                 code.contains(&format!("fn {name}(")) || code.contains(&format!("{name}: \""));

@@ -137,7 +137,7 @@ fn registration(answer: &Answer) -> Option<Line> {
 fn wedge(answer: &Answer) -> Option<Line> {
     let reason = answer.status.vitals.wedge.as_ref()?;
     let what = format!("the agent says that it cannot go on: {reason}");
-    line(Level::Degraded, what, "look at the agent; a success or DELETE /v1/wedge clears it")
+    line(Level::Degraded, what, "look at the agent; a success or `everbeat wedge clear` ends it")
 }
 
 /// The same in one line.
