@@ -126,8 +126,9 @@ fn what_is_read_at_once_is_read_row_by_row_alike() {
         json!([{}]),
         json!([
             {"id": "r", "delegation_id": "d", "source_id": OWN, "target_id": "t",
-                "status": "failed", "summary": "a \"b\" \n c", "response_preview": "\u{1d11e}", "error": long,
-                "direction": "sent", "created_at": "2026-03-31T12:00:00Z", "type": "delegation"},
+                "status": "failed", "summary": "a \"b\" \n c", "response_preview": "\u{1d11e}",
+                "error": long, "direction": "sent", "type": "delegation",
+                "created_at": "2026-03-31T12:00:00Z"},
             {"id": 1, "delegation_id": null, "status": ["failed"], "summary": {"a": {"b": [1.5]}}},
         ]),
     ] {
