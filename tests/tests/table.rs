@@ -1,5 +1,6 @@
 //! The tables of `tests/README.md`: which test shows which route of the
 //! control socket, and which command. None is left out, and each test exists.
+//! So it is with the options in the README.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -90,4 +91,24 @@ fn every_command_has_its_row() {
     commands(&[], &mut found);
     assert!(found.len() > 20, "{found:?}");
     assert_complete(&rows("Commands"), &found);
+}
+
+/// The README's table of options has every setting.
+#[test]
+fn every_setting_has_its_row() {
+    let (code, help, _) = output(&mut everbeat(&["run", "--help"]));
+    assert_eq!(code, Some(0));
+    let part = help.split("\nSettings:\n").nth(1).expect("the settings' heading");
+    let end = part.lines().take_while(|line| line.is_empty() || line.starts_with(' '));
+    let flags: Vec<_> = end
+        .filter_map(|line| line.strip_prefix("      --"))
+        .map(|line| line.split([' ', '[', '=']).next().expect("a flag"))
+        // Where the file is stands above the table.
+        .filter(|flag| *flag != "config")
+        .collect();
+    assert!(flags.len() > 20, "{flags:?}");
+    let readme = read("../README.md");
+    for flag in flags {
+        assert!(readme.contains(&format!("\n| `--{flag}` |")), "README.md has no row for --{flag}");
+    }
 }
