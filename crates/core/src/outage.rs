@@ -16,6 +16,8 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// nothing is said until it lasts a minute.
 const FLAP: Duration = Duration::from_secs(600);
 const FLAP_LASTS: Duration = Duration::from_secs(60);
+/// That it still fails is said so seldom, however late it was said last.
+const SAID_APART: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct Outage {
@@ -85,7 +87,30 @@ impl Outage {
     }
 }
 
+/// What was said late, after a sleep for instance, is not said again at once.
 fn next_step(lasted: Duration) -> Duration {
-    let step = STEPS.into_iter().find(|step| *step > lasted);
+    let step = STEPS.into_iter().find(|step| *step >= lasted.saturating_add(SAID_APART));
     step.unwrap_or_else(|| lasted.saturating_add(DAY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lane that flaps, and a machine that slept: the minute after which it is
+    /// said comes late, just before the next step.
+    #[test]
+    fn what_is_said_late_is_not_said_again_within_a_minute() {
+        let at = |seconds: u64| Instant::from_millis(seconds * 1_000);
+        let mut outage = Outage::new(Lane::Delegations);
+        assert!(outage.failed(at(1_000), "away".into()).is_some());
+        assert!(outage.ended(at(1_010)).is_some());
+        assert_eq!(outage.failed(at(1_020), "away".into()), None);
+
+        let said = outage.failed(at(1_282), "away".into());
+        assert!(matches!(said, Some(Notice::OutageContinues { .. })), "{said:?}");
+        assert_eq!(outage.failed(at(1_331), "away".into()), None);
+        let said = outage.failed(at(1_020 + 3_600), "away".into());
+        assert!(matches!(said, Some(Notice::OutageContinues { .. })), "{said:?}");
+    }
 }
