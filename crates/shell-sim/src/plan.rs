@@ -5,9 +5,11 @@
 
 mod act;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use act::{Act, DiskTrouble, Lost, Names, Odd};
+use everbeat_core::limits::REMEMBERED_MAX;
 use everbeat_core::{Announce, Backlog, Config, Deliver, Notify};
 use everbeat_platform::Finish;
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,30 @@ pub struct Plan {
     pub faults_end_ms: u64,
     /// How long the healed world goes on, in milliseconds.
     pub healed_ms: u64,
+}
+
+impl Plan {
+    /// Whether only *at least once* is left of *exactly once*: something
+    /// durable can be undone, or a list may show a result again after so many
+    /// others that nobody remembers it.
+    #[must_use]
+    pub fn can_double(&self) -> bool {
+        let listed = self.listed_by_hand();
+        let finished: usize = self.entries.iter().map(|entry| entry.act.finishes()).sum();
+        self.entries.iter().any(|entry| entry.act.can_double())
+            || (!listed.is_empty() && listed.len() + finished > REMEMBERED_MAX)
+    }
+
+    /// The results that long lists show, whenever they like.
+    fn listed_by_hand(&self) -> BTreeSet<u32> {
+        let mut listed = BTreeSet::new();
+        for entry in &self.entries {
+            if let Act::LongList { first, rows } = entry.act {
+                listed.extend(first..first.saturating_add(rows));
+            }
+        }
+        listed
+    }
 }
 
 /// How the agent is set up.

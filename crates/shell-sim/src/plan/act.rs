@@ -336,6 +336,16 @@ impl Act {
         "disk_slow",
     ];
 
+    /// How many delegations end by it.
+    #[must_use]
+    pub fn finishes(&self) -> usize {
+        if let Self::Finish { count, .. } = self {
+            usize::try_from(*count).unwrap_or(usize::MAX)
+        } else {
+            0
+        }
+    }
+
     /// Whether it leaves the agent with a token that is refused, or takes its
     /// token away.
     #[must_use]

@@ -103,7 +103,7 @@ pub fn s3_cooldown_and_news(world: &World) -> Checked {
         }
         last = Some(at);
     }
-    if world.plan.entries.iter().any(|entry| entry.act.can_double()) {
+    if world.plan.can_double() {
         return Ok(());
     }
     let mut told = BTreeMap::new();
@@ -125,7 +125,7 @@ pub fn s3_cooldown_and_news(world: &World) -> Checked {
 /// The result that is missing or doubled.
 pub fn s4_exactly_once(world: &World) -> Checked {
     let stream = world.stream()?;
-    let can_double = world.plan.entries.iter().any(|entry| entry.act.can_double());
+    let can_double = world.plan.can_double();
     if let Some((name, count)) = stream.iter().find(|(_, count)| **count != 1)
         && !can_double
     {
@@ -258,7 +258,7 @@ pub fn s8_deterministic(world: &World) -> Checked {
 pub fn s9_no_self_drive(world: &World) -> Checked {
     let results = world.stream()?.len();
     let ids: BTreeSet<String> = announcements(world).into_iter().map(|told| told.id).collect();
-    let can_double = world.plan.entries.iter().any(|entry| entry.act.can_double());
+    let can_double = world.plan.can_double();
     if ids.len() > results && !can_double {
         return Err(format!("S9: {} messages for {results} results", ids.len()));
     }
