@@ -6,6 +6,7 @@
 //! file is the evidence.
 
 mod status;
+mod unanswered;
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -30,6 +31,7 @@ use crate::store_lane::StoreLane;
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::wire::answers::{self, SelfMessageAnswer};
+use unanswered::Unanswered;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -64,17 +66,6 @@ enum Stage {
     Sending(Message),
 }
 
-/// A message whose fate is unknown.
-#[derive(Debug)]
-struct Unanswered {
-    message: Message,
-    /// When it is announced again if the results still lie untaken.
-    again_at: Instant,
-    /// From one try to the next at first; it doubles.
-    wait: Duration,
-    tries: u32,
-}
-
 impl Announcer {
     pub(crate) fn new(fx: &Effects) -> Self {
         Self {
@@ -97,7 +88,7 @@ impl Announcer {
         &mut self,
         config: &ValidConfig,
         store: &mut StoreLane,
-        fx: &Effects,
+        fx: &mut Effects,
         is_first: bool,
     ) {
         if matches!(self.stage, Stage::Journalling(_)) {
@@ -123,6 +114,7 @@ impl Announcer {
                 store.append(JournalRecord::Refused { message_id: message.id });
             }
         }
+        self.taken(store, fx);
     }
 
     /// Takes the next step if one is due, and says when the next one will be.
@@ -248,10 +240,7 @@ impl Announcer {
         let now = fx.at();
         let again = self.unanswered.iter().position(|unanswered| unanswered.again_at <= now);
         if let Some(unanswered) = again.and_then(|index| self.unanswered.get_mut(index)) {
-            unanswered.tries = unanswered.tries.saturating_add(1);
-            let wait = unanswered.wait.saturating_mul(1 << unanswered.tries.min(4));
-            unanswered.again_at = now.plus(wait);
-            let message = unanswered.message.clone();
+            let message = unanswered.try_again(now);
             fx.notice(Notice::AnnouncedAgain { message_id: message.id.clone() });
             self.send(config, store, fx, message);
         }
@@ -436,15 +425,14 @@ impl Announcer {
         {
             settle(store, oldest.message.id);
         }
-        let again_at = fx.at().plus(wait);
-        self.unanswered.push_back(Unanswered { message, again_at, wait, tries: 0 });
+        self.unanswered.push_back(Unanswered::new(message, fx.at(), wait));
     }
 
     /// More is known of what the reader took: that is an answer, too.
     pub(crate) fn taken(&mut self, store: &mut StoreLane, fx: &mut Effects) {
         let (told, open): (VecDeque<_>, VecDeque<_>) = core::mem::take(&mut self.unanswered)
             .into_iter()
-            .partition(|unanswered| store.memory.are_taken(&unanswered.message.keys));
+            .partition(|unanswered| store.memory.are_told(&unanswered.message.keys));
         self.unanswered = open;
         for unanswered in told {
             // One that is being sent again gets its answer in any case.

@@ -88,7 +88,8 @@ pub struct Config {
     /// Self-messages in any hour, whatever happens: 1 to 3600.
     pub self_messages_per_hour_max: u32,
     /// How long announced results may lie untaken, after a self-message that
-    /// nobody answered, before they are announced again: 60 s to 3600 s.
+    /// nobody answered, before they are announced again: 60 s to 3600 s. The
+    /// next tries wait twice and then always four times as long.
     pub reannounce_after: Duration,
     /// Lifts the lower bounds of `interval`, `cooldown` and
     /// `reannounce_after` to 10 ms, and the upper one of

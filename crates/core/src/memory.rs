@@ -104,7 +104,15 @@ impl Memory {
         }
     }
 
+    /// What is stored in a later batch was forgotten in between: the journal
+    /// may still name the earlier one.
     fn remember_stored(&mut self, batch: u64, result: &StoredResult) {
+        if let Some(earlier) = self.results.get(&result.key).filter(|known| known.batch < batch) {
+            let order = earlier.order;
+            self.order.remove(&order);
+            self.untold.remove(&order);
+            self.results.remove(&result.key);
+        }
         let untold = Untold { summary: result.summary.clone(), error: result.error.clone() };
         self.remember(&result.key, batch, Some(untold), false);
     }
@@ -204,9 +212,12 @@ impl Memory {
         self.announcing.contains_key(message_id)
     }
 
-    /// Whether the reader has all these.
-    pub(crate) fn are_taken(&self, keys: &[ResultKey]) -> bool {
-        keys.iter().all(|key| self.get(key).is_none_or(|result| result.batch <= self.taken_through))
+    /// Whether nothing of these is left to tell: the reader has them, another
+    /// message told them, or nobody knows them any more.
+    pub(crate) fn are_told(&self, keys: &[ResultKey]) -> bool {
+        let is_told =
+            |result: &Remembered| result.untold.is_none() || result.batch <= self.taken_through;
+        keys.iter().all(|key| self.get(key).is_none_or(is_told))
     }
 
     /// Whether there is room for `more`, which must not push out what is
@@ -295,5 +306,53 @@ impl Memory {
             memory.add_awaited(delegation_id.clone());
         }
         memory
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::journal::Status;
+
+    fn key() -> ResultKey {
+        ResultKey { delegation_id: "d1".into(), status: Status::Failed }
+    }
+
+    fn stored(batch: u64) -> JournalRecord {
+        let result = StoredResult { key: key(), summary: "s".into(), error: String::new() };
+        JournalRecord::Stored { batch, length: 10, results: vec![result] }
+    }
+
+    fn told(memory: &mut Memory) {
+        let message_id = String::from("everbeat-1");
+        memory.apply(&JournalRecord::Announcing {
+            message_id: message_id.clone(),
+            keys: vec![key()],
+        });
+        memory.apply(&JournalRecord::Announced { message_id });
+    }
+
+    /// A running machine forgets without a record, so the journal may hold a
+    /// result twice: the later one is what is true.
+    #[test]
+    fn what_was_forgotten_and_stored_again_is_untold_after_a_restart() {
+        let mut memory = Memory::default();
+        memory.apply(&stored(1));
+        told(&mut memory);
+        assert_eq!(memory.untold_len(), 0);
+        memory.apply(&stored(7));
+        let untold: Vec<u64> = memory.untold().map(|(_, result)| result.batch).collect();
+        assert_eq!((untold, memory.len(), memory.by_age().count()), (vec![7], 1, 1));
+    }
+
+    #[test]
+    fn a_record_applied_twice_changes_nothing_more() {
+        let mut memory = Memory::default();
+        memory.apply(&stored(1));
+        told(&mut memory);
+        memory.apply(&stored(1));
+        assert_eq!((memory.untold_len(), memory.len()), (0, 1));
     }
 }
