@@ -7,6 +7,7 @@
 
 mod status;
 mod unanswered;
+mod waiting;
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -19,9 +20,7 @@ use crate::config::ValidConfig;
 use crate::effects::{Effects, Slot};
 use crate::event::Outcome;
 use crate::journal::{JournalRecord, ResultKey};
-use crate::limits::{
-    ANNOUNCED_RESULTS_MAX, RETRY_AFTER_MAX, SELF_MESSAGE_DEADLINE, UNANSWERED_MAX,
-};
+use crate::limits::{RETRY_AFTER_MAX, SELF_MESSAGE_DEADLINE, UNANSWERED_MAX};
 use crate::message::{self, MessageLine};
 use crate::notice::{Lane, Notice};
 use crate::outage::Outage;
@@ -32,6 +31,7 @@ use crate::time::Instant;
 use crate::timers::Timer;
 use crate::wire::answers::{self, SelfMessageAnswer};
 use unanswered::Unanswered;
+use waiting::Waiting;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -45,6 +45,7 @@ pub(crate) struct Announcer {
     /// When messages were sent in the last hour, oldest first.
     sent: VecDeque<Instant>,
     unanswered: VecDeque<Unanswered>,
+    waiting: Waiting,
     accepted: u64,
     last_accepted: Option<(Instant, Message)>,
     attempts: u64,
@@ -75,6 +76,7 @@ impl Announcer {
             not_before: fx.at(),
             sent: VecDeque::new(),
             unanswered: VecDeque::new(),
+            waiting: Waiting::default(),
             accepted: 0,
             last_accepted: None,
             attempts: 0,
@@ -99,6 +101,7 @@ impl Announcer {
         }
         // What the folder's loss made unknown is told anew, by another message.
         self.unanswered.retain(|unanswered| store.memory.is_announcing(&unanswered.message.id));
+        self.waiting.forget();
         let journalled: Vec<Message> = store
             .memory
             .announcing()
@@ -128,16 +131,18 @@ impl Announcer {
             return;
         }
         fx.timers.clear(Timer::Announce);
-        let waiting = self.waiting(store);
-        let Some(due) = self.next_due(&waiting) else {
+        self.find_waiting(store);
+        let anything_waits = !self.waiting.keys.is_empty();
+        let Some(due) = self.next_due() else {
             return;
         };
         let due = due.max(self.not_before(fx)).max(self.budget_from(config));
         if due > fx.at() {
-            if !waiting.is_empty() && self.budget_from(config) == due {
+            if anything_waits && self.budget_from(config) == due {
                 fx.notice(Notice::BudgetExhausted);
             }
-            if planted::active(Fault::CooldownDrops) && !waiting.is_empty() {
+            if planted::active(Fault::CooldownDrops) && anything_waits {
+                let waiting = self.waiting.take();
                 let id = message::message_id(&config.workspace_id, &waiting);
                 store.append(JournalRecord::Announcing { message_id: id.clone(), keys: waiting });
                 store.append(JournalRecord::Announced { message_id: id });
@@ -151,31 +156,7 @@ impl Announcer {
             self.parent.look_up(config, fx);
             return;
         }
-        self.begin(config, store, fx, waiting);
-    }
-
-    /// Results that are placed and in no message, oldest first.
-    fn waiting(&self, store: &StoreLane) -> Vec<ResultKey> {
-        let memory = &store.memory;
-        let placed_through = memory.last_batch.saturating_sub(u64::from(store.is_held()));
-        let is_in_message = |key: &ResultKey| {
-            self.unanswered.iter().any(|unanswered| unanswered.message.keys.contains(key))
-        };
-        memory
-            .untold()
-            .filter(|(_, result)| result.batch <= placed_through)
-            .map(|(key, _)| key)
-            .filter(|key| !is_in_message(key))
-            .take(ANNOUNCED_RESULTS_MAX)
-            .cloned()
-            .collect()
-    }
-
-    fn next_due(&self, waiting: &[ResultKey]) -> Option<Instant> {
-        if waiting.is_empty() {
-            return self.unanswered.iter().map(|unanswered| unanswered.again_at).min();
-        }
-        Some(Instant::START)
+        self.begin(config, store, fx);
     }
 
     fn not_before(&self, fx: &Effects) -> Instant {
@@ -210,20 +191,15 @@ impl Announcer {
         let is_over = self.parent.landed(fx, outcome);
         if is_over && matches!(self.stage, Stage::LookingUp) {
             self.stage = Stage::Idle;
-            let waiting = self.waiting(store);
-            self.begin(config, store, fx, waiting);
+            self.find_waiting(store);
+            self.begin(config, store, fx);
         }
     }
 
     /// Begins a message for what waits, or else one again that nobody
     /// answered.
-    fn begin(
-        &mut self,
-        config: &ValidConfig,
-        store: &mut StoreLane,
-        fx: &mut Effects,
-        waiting: Vec<ResultKey>,
-    ) {
+    fn begin(&mut self, config: &ValidConfig, store: &mut StoreLane, fx: &mut Effects) {
+        let waiting = self.waiting.take();
         if !waiting.is_empty() {
             let mut id = message::message_id(&config.workspace_id, &waiting);
             if planted::active(Fault::UnstableMessageId) {
@@ -362,6 +338,7 @@ impl Announcer {
         let results = u32::try_from(message.keys.len()).unwrap_or(u32::MAX);
         fx.notice(Notice::Announced { message_id: message.id.clone(), results });
         self.unanswered.retain(|unanswered| unanswered.message.id != message.id);
+        self.waiting.forget();
         settle(store, message.id.clone());
         self.last_accepted = Some((fx.at(), message));
     }
@@ -425,6 +402,7 @@ impl Announcer {
         {
             settle(store, oldest.message.id);
         }
+        self.waiting.forget();
         self.unanswered.push_back(Unanswered::new(message, fx.at(), wait));
     }
 
@@ -434,6 +412,7 @@ impl Announcer {
             .into_iter()
             .partition(|unanswered| store.memory.are_told(&unanswered.message.keys));
         self.unanswered = open;
+        self.waiting.forget();
         for unanswered in told {
             // One that is being sent again gets its answer in any case.
             if self.is_under_way(&unanswered.message.id) {

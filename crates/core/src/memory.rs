@@ -31,6 +31,8 @@ pub(crate) struct Memory {
     awaited: VecDeque<String>,
     /// Whether any self-message was ever begun.
     spoke: bool,
+    /// Grows with whatever may have changed what is remembered.
+    version: u64,
 }
 
 /// What is remembered of one result.
@@ -43,16 +45,21 @@ pub(crate) struct Remembered {
 }
 
 impl Memory {
-    pub(crate) fn from_records(records: &[JournalRecord]) -> Self {
-        let mut memory = Self::default();
+    /// Becomes what these records say, whatever it was.
+    pub(crate) fn become_of(&mut self, records: &[JournalRecord]) {
+        *self = Self { version: self.version + 1, ..Self::default() };
         for record in records {
-            memory.apply(record);
+            self.apply(record);
         }
-        memory
+    }
+
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
     }
 
     /// Takes in one durable record. Applying it twice changes nothing more.
     pub(crate) fn apply(&mut self, record: &JournalRecord) {
+        self.version += 1;
         match record {
             JournalRecord::Began => self.began = true,
             JournalRecord::Stored { batch, length, results } => {
@@ -100,7 +107,9 @@ impl Memory {
             JournalRecord::AwaitDropped { delegation_id } => {
                 self.awaited.retain(|awaited| awaited != delegation_id);
             }
-            JournalRecord::Snapshot(snapshot) => *self = Self::from_snapshot(snapshot),
+            JournalRecord::Snapshot(snapshot) => {
+                *self = Self { version: self.version, ..Self::from_snapshot(snapshot) };
+            }
         }
     }
 
@@ -258,6 +267,7 @@ impl Memory {
         if self.results.len() <= 200 {
             return;
         }
+        self.version += 1;
         let stays = |key: &ResultKey| fnv1a(key.delegation_id.as_bytes()).is_multiple_of(2);
         self.results.retain(|key, _| stays(key));
         self.order.retain(|_, key| stays(key));

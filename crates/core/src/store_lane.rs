@@ -278,7 +278,7 @@ impl StoreLane {
         fx: &mut Effects,
         opened: OpenedStore,
     ) -> StoreEvent {
-        self.memory = Memory::from_records(&opened.records);
+        self.memory.become_of(&opened.records);
         let last_batch = self.memory.last_batch;
         self.queue.retain(
             |record| !matches!(record, JournalRecord::Taken { through } if *through > last_batch),
