@@ -216,21 +216,19 @@ pub fn s7_no_secret_shows(world: &World) -> Checked {
     if let Some(leak) = world.seen.leaks.first() {
         return Err(format!("S7: {leak}"));
     }
-    let machine = world.printed_machine();
-    for secret in world.secrets() {
-        if machine.contains(&secret) {
-            return Err("S7: the machine prints a secret".into());
-        }
-        for folder in ["/configs", "/configs/everbeat", "/tmp"] {
-            for name in world.disk().names(Path::new(folder)) {
-                let bytes = world.disk().contents(&Path::new(folder).join(&name));
-                let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
-                // A kill may leave a private half of one; it is 0600 like the whole.
-                let stem = name.trim_start_matches(".everbeat-").trim_end_matches(".new");
-                let is_made_for_it = [".auth_token", ".platform_inbound_secret"].contains(&stem);
-                if text.contains(&secret) && !is_made_for_it {
-                    return Err(format!("S7: {folder}/{name} holds a secret"));
-                }
+    if world.shows_secret(world.printed_machine().as_bytes()) {
+        return Err("S7: the machine prints a secret".into());
+    }
+    for folder in ["/configs", "/configs/everbeat", "/tmp"] {
+        for name in world.disk().names(Path::new(folder)) {
+            // A kill may leave a private half of one; it is 0600 like the whole.
+            let stem = name.trim_start_matches(".everbeat-").trim_end_matches(".new");
+            if [".auth_token", ".platform_inbound_secret"].contains(&stem) {
+                continue;
+            }
+            let bytes = world.disk().contents(&Path::new(folder).join(&name));
+            if world.shows_secret(&bytes.unwrap_or_default()) {
+                return Err(format!("S7: {folder}/{name} holds a secret"));
             }
         }
     }

@@ -190,7 +190,7 @@ impl World {
     pub(super) fn write_token(&mut self, token: &str) {
         self.files.put_file(&token_file(), token.as_bytes());
         self.seen.token_files.push((self.now, fingerprint(0, token)));
-        self.seen.secrets.push(token.into());
+        self.secrets.add(token);
     }
 
     /// What a list that reached the agent says of its own results.
@@ -208,9 +208,10 @@ impl World {
         }
         let before = self.last_list.as_mut().map(|last| &mut last.list);
         let Some(list) = ReadList::of(body, before) else {
-            if let Ok(Value::Object(members)) = serde_json::from_slice(body) {
-                let token = members.get("auth_token").and_then(Value::as_str);
-                self.seen.secrets.extend(token.map(str::to_owned));
+            if let Ok(Value::Object(members)) = serde_json::from_slice(body)
+                && let Some(token) = members.get("auth_token").and_then(Value::as_str)
+            {
+                self.secrets.add(token);
             }
             return;
         };

@@ -7,6 +7,7 @@ mod files;
 mod names;
 mod network;
 mod process;
+mod secrets;
 mod seen;
 mod trace;
 
@@ -26,6 +27,7 @@ use clocks::Clocks;
 use files::Files;
 use network::{Fate, Way};
 use process::Process;
+use secrets::Secrets;
 
 use names::sent;
 pub use names::{ACTION_NAMES, EVENT_NAMES, NOTICE_NAMES, action_name, event_name, notice_name};
@@ -63,6 +65,12 @@ pub struct World {
     delivered_seen: u64,
     beats_seen: u64,
     last_list: Option<LastList>,
+    /// Every token that the platform ever issued, and every inbound secret.
+    secrets: Secrets,
+    /// The newest of the latter; empty before the first.
+    inbound_secret: String,
+    /// What is being searched for secrets; kept for its memory.
+    shown: Vec<u8>,
     /// Told line by line, if asked for.
     trace: Option<Vec<TraceLine>>,
 }
@@ -137,6 +145,9 @@ impl World {
             delivered_seen: 0,
             beats_seen: 0,
             last_list: None,
+            secrets: Secrets::default(),
+            inbound_secret: String::new(),
+            shown: Vec::new(),
             trace: None,
         };
         world.furnish();
@@ -276,21 +287,6 @@ impl World {
         self.process.as_ref().map(|process| format!("{:?}", process.machine)).unwrap_or_default()
     }
 
-    /// Every secret that there ever was.
-    #[must_use]
-    pub fn secrets(&self) -> Vec<String> {
-        let inbound = self.platform.inbound_secret(OWN).map(str::to_owned);
-        self.seen.secrets.iter().cloned().chain(inbound).collect()
-    }
-
-    fn note_leak(&mut self, shown: &str, place: &str) {
-        let inbound = self.platform.inbound_secret(OWN);
-        let mut secrets = self.seen.secrets.iter().map(String::as_str).chain(inbound);
-        if secrets.any(|secret| shown.contains(secret)) {
-            self.seen.leaks.push(format!("{place} shows a secret at {:?}", self.now));
-        }
-    }
-
     /// What the running machine says of itself.
     #[must_use]
     pub fn overview(&self) -> Option<everbeat_core::Overview> {
@@ -383,7 +379,7 @@ impl World {
         while let Some(notice) =
             self.process.as_mut().and_then(|process| process.machine.poll_notice())
         {
-            self.note_leak(&format!("{notice:?}"), "a notice");
+            self.note_notice(&notice);
             self.tell_trace(Party::Agent, notice_name(&notice), || format!("{notice:?}"));
             self.seen.notices.push((self.now, notice));
         }
@@ -397,11 +393,11 @@ impl World {
     }
 
     fn begin(&mut self, command: Command) {
-        let shown = serde_json::to_string(&command).unwrap_or_default();
-        self.seen.digest(self.now, &shown);
-        self.note_leak(&shown, "a recorded command");
+        self.note_command(&command);
         *self.seen.actions.entry(action_name(&command.action)).or_default() += 1;
-        self.tell_trace(Party::Agent, action_name(&command.action), || shown);
+        self.tell_trace(Party::Agent, action_name(&command.action), || {
+            serde_json::to_string(&command).unwrap_or_default()
+        });
         let Some(process) = &mut self.process else {
             return;
         };

@@ -112,8 +112,6 @@ pub struct Seen {
     pub rotations: Vec<(Duration, u64)>,
     /// When a new token stood in the file, with its fingerprint.
     pub token_files: Vec<(Duration, u64)>,
-    /// Every token that the platform ever issued, and every inbound secret.
-    pub secrets: Vec<String>,
     /// Where a secret showed that must not show.
     pub leaks: Vec<String>,
     /// A hash over every command, its time and its order.
@@ -122,14 +120,18 @@ pub struct Seen {
 
 impl Seen {
     /// Takes what was asked for, and when, into the digest.
-    pub(crate) fn digest(&mut self, at: Duration, text: &str) {
+    pub(crate) fn digest(&mut self, at: Duration, text: &[u8]) {
         let mix =
             |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
         let nanos = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
         let mut hash = mix(self.digest, nanos);
-        for chunk in text.as_bytes().chunks(8) {
+        let (words, rest) = text.as_chunks();
+        for word in words {
+            hash = mix(hash, u64::from_le_bytes(*word));
+        }
+        if !rest.is_empty() {
             let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
+            word[..rest.len()].copy_from_slice(rest);
             hash = mix(hash, u64::from_le_bytes(word));
         }
         self.digest = hash;
