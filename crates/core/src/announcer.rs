@@ -364,7 +364,7 @@ impl Announcer {
         // One that was unanswered before stays so: its results may be told.
         if !self.unanswered.iter().any(|unanswered| unanswered.message.id == message.id) {
             let record = JournalRecord::Refused { message_id: message.id };
-            store.memory.apply(&record);
+            store.memory.apply(record.clone());
             store.append(record);
         }
     }
@@ -450,7 +450,7 @@ fn retry_pace(config: &ValidConfig) -> Duration {
 /// The results of this message are told, at once and in the journal.
 fn settle(store: &mut StoreLane, message_id: String) {
     let record = JournalRecord::Announced { message_id };
-    store.memory.apply(&record);
+    store.memory.apply(record.clone());
     store.append(record);
 }
 

@@ -5,6 +5,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::chance::fnv1a;
@@ -20,9 +21,9 @@ pub(crate) struct Memory {
     pub(crate) last_batch: u64,
     pub(crate) last_length: u64,
     pub(crate) taken_through: u64,
-    results: BTreeMap<ResultKey, Remembered>,
+    results: BTreeMap<Arc<ResultKey>, Remembered>,
     /// The keys by age, oldest first.
-    order: BTreeMap<u64, ResultKey>,
+    order: BTreeMap<u64, Arc<ResultKey>>,
     /// Those of them that are not told yet.
     untold: BTreeSet<u64>,
     next_order: u64,
@@ -46,7 +47,7 @@ pub(crate) struct Remembered {
 
 impl Memory {
     /// Becomes what these records say, whatever it was.
-    pub(crate) fn become_of(&mut self, records: &[JournalRecord]) {
+    pub(crate) fn become_of(&mut self, records: Vec<JournalRecord>) {
         *self = Self { version: self.version + 1, ..Self::default() };
         for record in records {
             self.apply(record);
@@ -58,15 +59,15 @@ impl Memory {
     }
 
     /// Takes in one durable record. Applying it twice changes nothing more.
-    pub(crate) fn apply(&mut self, record: &JournalRecord) {
+    pub(crate) fn apply(&mut self, record: JournalRecord) {
         self.version += 1;
         match record {
             JournalRecord::Began => self.began = true,
             JournalRecord::Stored { batch, length, results } => {
-                self.last_batch = *batch;
-                self.last_length = *length;
+                self.last_batch = batch;
+                self.last_length = length;
                 for result in results {
-                    self.remember_stored(*batch, result);
+                    self.remember_stored(batch, result);
                 }
             }
             JournalRecord::Settled { keys } => {
@@ -76,13 +77,13 @@ impl Memory {
             }
             JournalRecord::Announcing { message_id, keys } => {
                 self.spoke = true;
-                self.announcing.insert(message_id.clone(), keys.clone());
+                self.announcing.insert(message_id, keys);
             }
             JournalRecord::Refused { message_id } => {
-                self.announcing.remove(message_id);
+                self.announcing.remove(&message_id);
             }
             JournalRecord::Announced { message_id } => {
-                for key in self.announcing.remove(message_id).unwrap_or_default() {
+                for key in self.announcing.remove(&message_id).unwrap_or_default() {
                     if let Some(result) = self.results.get_mut(&key) {
                         result.untold = None;
                         self.untold.remove(&result.order);
@@ -91,21 +92,21 @@ impl Memory {
             }
             JournalRecord::Notified { keys } => {
                 for key in keys {
-                    if let Some(result) = self.results.get_mut(key) {
+                    if let Some(result) = self.results.get_mut(&key) {
                         result.notified = true;
                     }
                 }
             }
             JournalRecord::Taken { through } => {
                 // A journal that begins anew counts its batches from one.
-                self.taken_through = self.taken_through.max((*through).min(self.last_batch));
+                self.taken_through = self.taken_through.max(through.min(self.last_batch));
             }
             JournalRecord::Forgotten => self.forget_untaken(),
             JournalRecord::Awaited { delegation_id } => {
-                self.add_awaited(delegation_id.clone());
+                self.add_awaited(delegation_id);
             }
             JournalRecord::AwaitDropped { delegation_id } => {
-                self.awaited.retain(|awaited| awaited != delegation_id);
+                self.awaited.retain(|awaited| *awaited != delegation_id);
             }
             JournalRecord::Snapshot(snapshot) => {
                 *self = Self { version: self.version, ..Self::from_snapshot(snapshot) };
@@ -115,28 +116,28 @@ impl Memory {
 
     /// What is stored in a later batch was forgotten in between: the journal
     /// may still name the earlier one.
-    fn remember_stored(&mut self, batch: u64, result: &StoredResult) {
+    fn remember_stored(&mut self, batch: u64, result: StoredResult) {
         if let Some(earlier) = self.results.get(&result.key).filter(|known| known.batch < batch) {
             let order = earlier.order;
             self.order.remove(&order);
             self.untold.remove(&order);
             self.results.remove(&result.key);
         }
-        let untold = Untold { summary: result.summary.clone(), error: result.error.clone() };
-        self.remember(&result.key, batch, Some(untold), false);
+        let untold = Untold { summary: result.summary, error: result.error };
+        self.remember(result.key, batch, Some(untold), false);
     }
 
-    fn remember(&mut self, key: &ResultKey, batch: u64, untold: Option<Untold>, notified: bool) {
-        if self.results.contains_key(key) {
+    fn remember(&mut self, key: ResultKey, batch: u64, untold: Option<Untold>, notified: bool) {
+        if self.results.contains_key(&key) {
             return;
         }
         self.next_order += 1;
-        let order = self.next_order;
-        self.order.insert(order, key.clone());
+        let (order, key) = (self.next_order, Arc::new(key));
+        self.order.insert(order, Arc::clone(&key));
         if untold.is_some() {
             self.untold.insert(order);
         }
-        self.results.insert(key.clone(), Remembered { order, batch, untold, notified });
+        self.results.insert(key, Remembered { order, batch, untold, notified });
     }
 
     fn forget_untaken(&mut self) {
@@ -196,14 +197,14 @@ impl Memory {
 
     /// All remembered results, oldest first.
     pub(crate) fn by_age(&self) -> impl Iterator<Item = (&ResultKey, &Remembered)> {
-        self.order.values().filter_map(|key| Some((key, self.results.get(key)?)))
+        self.order.values().filter_map(|key| Some((&**key, self.results.get(key)?)))
     }
 
     /// The results that are not told yet, oldest first.
     pub(crate) fn untold(&self) -> impl Iterator<Item = (&ResultKey, &Remembered)> {
         let by_order = |order: &u64| {
             let key = self.order.get(order)?;
-            Some((key, self.results.get(key)?))
+            Some((&**key, self.results.get(key)?))
         };
         self.untold.iter().filter_map(by_order)
     }
@@ -249,12 +250,12 @@ impl Memory {
         let may_go = |result: &Remembered, key: &ResultKey| {
             result.untold.is_none() && !is_listed(&key.delegation_id)
         };
-        let gone: Vec<(u64, ResultKey)> = self
+        let gone: Vec<(u64, Arc<ResultKey>)> = self
             .order
             .iter()
             .filter(|(_, key)| self.results.get(*key).is_some_and(|result| may_go(result, key)))
             .take(surplus)
-            .map(|(order, key)| (*order, key.clone()))
+            .map(|(order, key)| (*order, Arc::clone(key)))
             .collect();
         for (order, key) in gone {
             self.order.remove(&order);
@@ -297,7 +298,7 @@ impl Memory {
         }
     }
 
-    fn from_snapshot(snapshot: &Snapshot) -> Self {
+    fn from_snapshot(snapshot: Snapshot) -> Self {
         let mut memory = Self {
             began: snapshot.began,
             last_batch: snapshot.last_batch,
@@ -306,14 +307,14 @@ impl Memory {
             spoke: snapshot.spoke,
             ..Self::default()
         };
-        for result in &snapshot.results {
-            memory.remember(&result.key, result.batch, result.untold.clone(), result.notified);
+        for SnapshotResult { key, batch, untold, notified } in snapshot.results {
+            memory.remember(key, batch, untold, notified);
         }
-        for message in &snapshot.announcing {
-            memory.announcing.insert(message.message_id.clone(), message.keys.clone());
+        for SnapshotMessage { message_id, keys } in snapshot.announcing {
+            memory.announcing.insert(message_id, keys);
         }
-        for delegation_id in &snapshot.awaited {
-            memory.add_awaited(delegation_id.clone());
+        for delegation_id in snapshot.awaited {
+            memory.add_awaited(delegation_id);
         }
         memory
     }
@@ -337,11 +338,9 @@ mod tests {
 
     fn told(memory: &mut Memory) {
         let message_id = String::from("everbeat-1");
-        memory.apply(&JournalRecord::Announcing {
-            message_id: message_id.clone(),
-            keys: vec![key()],
-        });
-        memory.apply(&JournalRecord::Announced { message_id });
+        memory
+            .apply(JournalRecord::Announcing { message_id: message_id.clone(), keys: vec![key()] });
+        memory.apply(JournalRecord::Announced { message_id });
     }
 
     /// A running machine forgets without a record, so the journal may hold a
@@ -349,10 +348,10 @@ mod tests {
     #[test]
     fn what_was_forgotten_and_stored_again_is_untold_after_a_restart() {
         let mut memory = Memory::default();
-        memory.apply(&stored(1));
+        memory.apply(stored(1));
         told(&mut memory);
         assert_eq!(memory.untold_len(), 0);
-        memory.apply(&stored(7));
+        memory.apply(stored(7));
         let untold: Vec<u64> = memory.untold().map(|(_, result)| result.batch).collect();
         assert_eq!((untold, memory.len(), memory.by_age().count()), (vec![7], 1, 1));
     }
@@ -360,9 +359,9 @@ mod tests {
     #[test]
     fn a_record_applied_twice_changes_nothing_more() {
         let mut memory = Memory::default();
-        memory.apply(&stored(1));
+        memory.apply(stored(1));
         told(&mut memory);
-        memory.apply(&stored(1));
+        memory.apply(stored(1));
         assert_eq!((memory.untold_len(), memory.len()), (0, 1));
     }
 }

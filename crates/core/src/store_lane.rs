@@ -160,7 +160,7 @@ impl StoreLane {
     pub(crate) fn drop_await(&mut self, delegation_id: String) {
         if self.memory.is_awaited(&delegation_id) {
             let record = JournalRecord::AwaitDropped { delegation_id };
-            self.memory.apply(&record);
+            self.memory.apply(record.clone());
             self.append_await(record);
         }
     }
@@ -248,11 +248,11 @@ impl StoreLane {
             (InFlight::Appending(records), Outcome::JournalWritten { journal_bytes }) => {
                 self.journal_bytes = journal_bytes;
                 for record in &records {
-                    self.memory.apply(record);
+                    self.memory.apply(record.clone());
                 }
                 // What was said of awaits since then holds.
                 for record in self.queue.iter().filter(|record| is_await(record)) {
-                    self.memory.apply(record);
+                    self.memory.apply(record.clone());
                 }
                 StoreEvent::Journalled(records)
             }
@@ -278,13 +278,13 @@ impl StoreLane {
         fx: &mut Effects,
         opened: OpenedStore,
     ) -> StoreEvent {
-        self.memory.become_of(&opened.records);
+        self.memory.become_of(opened.records);
         let last_batch = self.memory.last_batch;
         self.queue.retain(
             |record| !matches!(record, JournalRecord::Taken { through } if *through > last_batch),
         );
         for record in &self.queue {
-            self.memory.apply(record);
+            self.memory.apply(record.clone());
         }
         self.open = true;
         self.journal_bytes = opened.journal_bytes;
@@ -315,7 +315,7 @@ impl StoreLane {
         let stored = batch.results.len();
         let results = self.discovered.drain(..stored.min(self.discovered.len())).collect();
         let record = JournalRecord::Stored { batch: batch.batch, length, results: batch.results };
-        self.memory.apply(&record);
+        self.memory.apply(record);
         self.placed(config, fx, count(stored), placement);
         StoreEvent::Stored(results)
     }
@@ -356,7 +356,7 @@ impl StoreLane {
             return false;
         }
         let record = JournalRecord::Taken { through };
-        self.memory.apply(&record);
+        self.memory.apply(record.clone());
         self.queue.push_back(record);
         true
     }

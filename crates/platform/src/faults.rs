@@ -158,7 +158,8 @@ const GARBAGE: &[u8] = b"{\"status\": \xff\xfe\x00 <html>\x80\xc3 [[[[";
 fn oversize(body: &[u8], bytes: usize) -> Vec<u8> {
     let (head, tail): (&[u8], &[u8]) =
         if body.first() == Some(&b'[') { (b"[\"", b"\"]") } else { (b"{\"padding\":\"", b"\"}") };
-    let mut out = head.to_vec();
+    let mut out = Vec::with_capacity(bytes.max(head.len() + tail.len()));
+    out.extend_from_slice(head);
     out.resize(bytes.saturating_sub(tail.len()).max(head.len()), b'x');
     out.extend_from_slice(tail);
     out.truncate(bytes);

@@ -8,7 +8,7 @@ mod reader;
 mod scenery;
 mod state;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -38,6 +38,9 @@ struct Shared {
     process: RefCell<Process>,
     hook: RefCell<Option<Hook>>,
     unix_seconds: RefCell<u64>,
+    /// Whether what the process hears is digested: only where disks are
+    /// restored does anybody ask.
+    observes: Cell<bool>,
 }
 
 /// One open file of the process.
@@ -53,8 +56,8 @@ struct OpenFile {
 struct Process {
     is_dead: bool,
     calls: u64,
-    /// A digest of all that the process has asked and heard since it was last
-    /// reset: equal digests mean equal knowledge.
+    /// A digest of all that the process has asked and heard since the disk was
+    /// restored: equal digests mean equal knowledge.
     observed: u64,
 }
 
@@ -191,6 +194,7 @@ impl VirtualDisk {
             process: RefCell::default(),
             hook: RefCell::new(None),
             unix_seconds: RefCell::new(unix_seconds),
+            observes: Cell::new(false),
         };
         Self { shared: Rc::new(shared) }
     }
@@ -271,6 +275,7 @@ impl VirtualDisk {
         let mut process = self.shared.process.borrow_mut();
         process.is_dead = false;
         process.observed = 0;
+        self.shared.observes.set(true);
     }
 
     /// A digest of what is on the disk and what a power loss would leave.

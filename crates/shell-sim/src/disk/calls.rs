@@ -82,6 +82,9 @@ impl VirtualDisk {
     }
 
     fn observe(&self, call: &Call, digest: impl FnOnce(&mut DefaultHasher)) {
+        if !self.shared.observes.get() {
+            return;
+        }
         let mut process = self.shared.process.borrow_mut();
         let mut hasher = DefaultHasher::new();
         process.observed.hash(&mut hasher);
@@ -196,9 +199,9 @@ impl Disk for VirtualDisk {
         let bytes = self.call(on(CallKind::Read, &file.handle.path), digest, |state| {
             let bytes = &state.file(inode?)?.bytes;
             let rest = bytes.get(read_to?..).unwrap_or_default();
-            Ok(rest.iter().take(buffer.len()).copied().collect())
+            Ok(rest[..rest.len().min(buffer.len())].to_vec())
         })?;
-        buffer.iter_mut().zip(&bytes).for_each(|(to, from)| *to = *from);
+        buffer[..bytes.len()].copy_from_slice(&bytes);
         self.with_open(file, |open| open.read_to += bytes.len())?;
         Ok(bytes.len())
     }
@@ -283,9 +286,9 @@ impl Disk for VirtualDisk {
         let digest = |taken: &bool, hasher: &mut DefaultHasher| taken.hash(hasher);
         let taken = self.call(on(CallKind::Lock, &file.handle.path), digest, |_| {
             let inode = inode?;
-            let mut others = self.shared.open.borrow().clone();
-            others.remove(&file.handle.number);
-            let held = others.values().any(|open| open.inode == inode && open.is_locked);
+            let open = self.shared.open.borrow();
+            let mut others = open.iter().filter(|(number, _)| **number != file.handle.number);
+            let held = others.any(|(_, open)| open.inode == inode && open.is_locked);
             let beside = self.shared.beside.borrow().upgrade();
             Ok(!held && !beside.is_some_and(|beside| beside.holds_lock(inode)))
         })?;

@@ -2,15 +2,12 @@
 //! comes between any two calls, and what stands in the stream.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 
 use everbeat_core::{Action, FileFailureKind, Outcome};
 use everbeat_store::{DiskErrorKind, Store};
-use serde_json::Value;
 
-use super::ResultName;
 use super::process::{CONFIGS, FOLDER, RESULTS, paths, state_dir};
 use crate::dice::Dice;
 use crate::disk::{Call, CallKind, NameLoss, Reader, Tear, Thing, Verdict, VirtualDisk};
@@ -268,38 +265,4 @@ fn count_down(left: &mut Option<u32>) -> bool {
             false
         }
     }
-}
-
-/// The results in a stream, counted.
-///
-/// # Errors
-/// The first line that is no result.
-pub(super) fn results_in(stream: &[u8]) -> Result<BTreeMap<ResultName, u32>, String> {
-    let mut counts = BTreeMap::new();
-    let text = String::from_utf8_lossy(stream);
-    for line in text.split_inclusive('\n') {
-        let torn = || format!("S4: a torn line in the stream: {line:?}");
-        let value: Value = serde_json::from_str(line).map_err(|_| torn())?;
-        let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let (Some(id), Some(status)) = (member("delegation_id"), member("status")) else {
-            return Err(torn());
-        };
-        if !line.ends_with('\n') {
-            return Err(torn());
-        }
-        *counts.entry((id, status)).or_default() += 1;
-    }
-    Ok(counts)
-}
-
-/// The results in a stream whose line holds a response's text.
-pub(super) fn with_text(stream: &[u8]) -> BTreeSet<ResultName> {
-    let text = String::from_utf8_lossy(stream);
-    let named = |line: &str| {
-        let value: Value = serde_json::from_str(line).ok()?;
-        let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let has_text = member("response_preview").is_some_and(|preview| !preview.is_empty());
-        has_text.then_some((member("delegation_id")?, member("status")?))
-    };
-    text.lines().filter_map(named).collect()
 }

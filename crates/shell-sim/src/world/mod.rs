@@ -9,9 +9,10 @@ mod network;
 mod process;
 mod secrets;
 mod seen;
+mod stream;
 mod trace;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
 use std::time::Duration;
 
 use everbeat_core::{Action, Command, CommandId, Event, Outcome, ValidConfig, lower};
@@ -28,6 +29,7 @@ use files::Files;
 use network::{Fate, Way};
 use process::Process;
 use secrets::Secrets;
+use stream::ReadStream;
 
 use names::sent;
 pub use names::{ACTION_NAMES, EVENT_NAMES, NOTICE_NAMES, action_name, event_name, notice_name};
@@ -71,6 +73,8 @@ pub struct World {
     inbound_secret: String,
     /// What is being searched for secrets; kept for its memory.
     shown: Vec<u8>,
+    /// The stream as it was last asked for.
+    stream: RefCell<ReadStream>,
     /// Told line by line, if asked for.
     trace: Option<Vec<TraceLine>>,
 }
@@ -148,6 +152,7 @@ impl World {
             secrets: Secrets::default(),
             inbound_secret: String::new(),
             shown: Vec::new(),
+            stream: RefCell::default(),
             trace: None,
         };
         world.furnish();
@@ -258,21 +263,6 @@ impl World {
         let ended = self.plan.entries.iter().map(|entry| u64::from(ended(&entry.act)));
         let more = ended.fold(0, u64::saturating_add).saturating_mul(EVENTS_PER_DELEGATION);
         more.saturating_add(EVENTS_PER_INTERVAL_MAX)
-    }
-
-    /// The results in everything that the reader took and all that still lies
-    /// there, counted.
-    ///
-    /// # Errors
-    /// The first line that is no result.
-    pub fn stream(&self) -> Result<BTreeMap<ResultName, u32>, String> {
-        files::results_in(&self.files.stream())
-    }
-
-    /// The results of the stream that hold a response's text.
-    #[must_use]
-    pub fn with_text(&self) -> BTreeSet<ResultName> {
-        files::with_text(&self.files.stream())
     }
 
     /// The disk.

@@ -22,7 +22,7 @@ pub(crate) enum LineError {
 pub(crate) fn push(bytes: &mut Vec<u8>, record: &impl Serialize) -> serde_json::Result<()> {
     let json = serde_json::to_vec(record)?;
     bytes.extend_from_slice(BEFORE_CHECKSUM);
-    bytes.extend_from_slice(format!("{:08x}", crc32fast::hash(&json)).as_bytes());
+    bytes.extend_from_slice(&checksum(&json));
     bytes.extend_from_slice(BEFORE_RECORD);
     bytes.extend_from_slice(&json);
     bytes.extend_from_slice(AFTER_RECORD);
@@ -40,8 +40,17 @@ fn checked(line: &[u8]) -> Option<&[u8]> {
     let rest = line.strip_prefix(BEFORE_CHECKSUM)?;
     let (digits, rest) = rest.split_at_checked(CHECKSUM_DIGITS)?;
     let json = rest.strip_prefix(BEFORE_RECORD)?.strip_suffix(AFTER_RECORD)?;
-    let expected = format!("{:08x}", crc32fast::hash(json));
-    (digits == expected.as_bytes()).then_some(json)
+    (digits == checksum(json)).then_some(json)
+}
+
+/// Eight hexadecimal digits.
+fn checksum(json: &[u8]) -> [u8; CHECKSUM_DIGITS] {
+    let checksum = crc32fast::hash(json);
+    let digit = |place: usize| {
+        let shift = 4 * (CHECKSUM_DIGITS - 1 - place);
+        b"0123456789abcdef"[(checksum >> shift) as usize % 16]
+    };
+    core::array::from_fn(digit)
 }
 
 #[cfg(test)]
@@ -55,6 +64,12 @@ mod tests {
         assert_eq!(bytes.pop(), Some(b'\n'));
         assert!(serde_json::from_slice::<serde_json::Value>(&bytes).is_ok());
         assert_eq!(parse::<Vec<String>>(&bytes), Ok(vec!["a".into(), "b".into()]));
+    }
+
+    #[test]
+    fn checksums_are_padded() {
+        assert_eq!(&checksum(b""), b"00000000");
+        assert_eq!(&checksum(b"123456789"), b"cbf43926");
     }
 
     #[test]

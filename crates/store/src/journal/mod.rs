@@ -110,7 +110,7 @@ impl Journal {
         if metadata.kind != FileKind::File {
             return Err(odd("open", &path, "it is not a regular file"));
         }
-        let scan = scan::scan(disk, &mut file, &path, &paths.workspace_id)?;
+        let scan = scan::scan(disk, &mut file, &path, metadata.length, &paths.workspace_id)?;
         if scan.is_corrupt {
             let journal = set_aside(disk, paths, &scan, repairs)?;
             return Ok((journal, scan.records));

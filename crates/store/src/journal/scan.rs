@@ -66,7 +66,7 @@ pub(crate) struct Scan {
     has_header: bool,
 }
 
-/// Reads a whole journal, one line at a time.
+/// Reads a whole journal of about so many bytes, one line at a time.
 ///
 /// # Errors
 /// If reading fails, or if the journal is another workspace's or another
@@ -75,11 +75,14 @@ pub(crate) fn scan<D: Disk>(
     disk: &D,
     file: &mut D::File,
     path: &Path,
+    length: u64,
     workspace_id: &str,
 ) -> Result<Scan, FileFailure> {
     let mut scan = Scan::default();
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let mut pending = Vec::new();
+    // One byte more than there are, to see the end: most journals are short.
+    let bytes = usize::try_from(length).unwrap_or(CHUNK_BYTES).saturating_add(1);
+    let mut chunk = vec![0; bytes.min(CHUNK_BYTES)];
+    let mut pending: Vec<u8> = Vec::new();
     loop {
         let count = disk.read(file, &mut chunk).at("read", path)?;
         let mut rest = chunk.get(..count).unwrap_or_default();
@@ -88,10 +91,14 @@ pub(crate) fn scan<D: Disk>(
         }
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let (head, tail) = rest.split_at(end);
-            pending.extend_from_slice(head);
             rest = tail.get(1..).unwrap_or_default();
-            scan.take_line(&pending, path, workspace_id)?;
-            pending.clear();
+            if pending.is_empty() {
+                scan.take_line(head, path, workspace_id)?;
+            } else {
+                pending.extend_from_slice(head);
+                scan.take_line(&pending, path, workspace_id)?;
+                pending.clear();
+            }
         }
         pending.extend_from_slice(rest);
         if pending.len() > LINE_BYTES_MAX {
