@@ -20,8 +20,14 @@ pub const LINE_BYTES_MAX: usize = 256 << 10;
 pub const BATCH_RESULTS_MAX: usize = 100;
 /// Results that wait in memory for the disk.
 pub const DISCOVERED_MAX: usize = 400;
-/// Results that the journal remembers.
+/// Results that are remembered of those that are told and no longer listed.
 pub const REMEMBERED_MAX: usize = 4_096;
+/// Results that are remembered at once: what waits for the disk comes on top
+/// until the next list, with which the oldest are forgotten. Untold and listed
+/// ones never push past this, since no more are taken while
+/// [`REMEMBERED_MAX`] less a list of them is untold. After the journal was read
+/// it is all that stands there, until a list comes.
+pub const REMEMBERED_AT_ONCE_MAX: usize = REMEMBERED_MAX + DISCOVERED_MAX;
 /// Delegations that the agent can wait for at once (`deliver: awaited`).
 pub const AWAITED_MAX: usize = 512;
 /// Tasks that the agent can run at once.
@@ -88,6 +94,7 @@ pub const REQUESTS_PER_INTERVAL_MAX: usize = 48;
 pub const FAILURES_BEFORE_REBUILD: u32 = 10;
 
 const _: () = assert!(REMEMBERED_MAX > 2 * (ROWS_MAX + DISCOVERED_MAX));
+const _: () = assert!(2 * ROWS_MAX <= DISCOVERED_MAX, "each listed id may have ended twice");
 const _: () = assert!(ROWS_MAX >= 2 * PAGE_ROWS);
 const _: () = assert!(LINE_BYTES_MAX > 4 * 6 * TEXT_BYTES_MAX);
 const _: () = assert!(BACKOFF_MAX.as_secs() < LIVENESS_TTL.as_secs() / 2);

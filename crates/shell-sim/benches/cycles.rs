@@ -13,6 +13,8 @@ use std::time::Duration;
 use everbeat_core::Report;
 use everbeat_platform::{Finish, FinishOutcome, Request};
 use everbeat_sim::plan::{Act, Entry, OWN, Plan, Setup};
+use everbeat_sim::promises::watch::Watch;
+use everbeat_sim::verdict::judge;
 use everbeat_sim::world::World;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -40,14 +42,16 @@ fn main() {
         full_bodies.list.len(),
         full_bodies.rows().len(),
     );
-    let sides: [(&str, &dyn Fn() -> f64); 5] = [
+    let sides: [(&str, &dyn Fn() -> f64); 7] = [
         ("bare loop, empty list", &|| bare_loop(&calm_bodies, days)),
         ("bare loop, 50 rows", &|| bare_loop(&full_bodies, days)),
-        ("world, nothing listed", &|| world(Lists::Empty, days)),
-        ("world, the same 50 rows at each poll", &|| world(Lists::Same, days)),
-        ("world, 50 other rows at each poll", &|| world(Lists::Changing, days)),
+        ("world, nothing listed", &|| world(Lists::Empty, days, false)),
+        ("world, the same 50 rows at each poll", &|| world(Lists::Same, days, false)),
+        ("world, 50 other rows at each poll", &|| world(Lists::Changing, days, false)),
+        ("watched, nothing listed", &|| world(Lists::Empty, days, true)),
+        ("watched, 50 other rows at each poll", &|| world(Lists::Changing, days, true)),
     ];
-    let mut rounds: [Vec<f64>; 5] = Default::default();
+    let mut rounds: [Vec<f64>; 7] = Default::default();
     for round in 0..=ROUNDS {
         for (measured, (_, side)) in rounds.iter_mut().zip(&sides) {
             let seconds = side();
@@ -57,7 +61,7 @@ fn main() {
         }
     }
     let medians = rounds.map(median);
-    let [bare_calm, bare, calm, same, changing] = medians;
+    let [bare_calm, bare, calm, same, changing, watched, watched_changing] = medians;
     println!(
         "{:<40} {:>10} {:>9} {:>11} {:>9}",
         "", "cycles/s", "us/cycle", "to 50 rows", "a year"
@@ -76,6 +80,14 @@ fn main() {
     println!(
         "beyond the bare loop, 50 other rows:        {:.2} us a cycle",
         (changing - bare) * 1e6
+    );
+    println!(
+        "all promises watched, nothing listed:       {:.2} us a cycle",
+        (watched - calm) * 1e6
+    );
+    println!(
+        "all promises watched, 50 other rows:        {:.2} us a cycle",
+        (watched_changing - changing) * 1e6
     );
     println!("a year, 50 rows recognised as the same:     {:.1} s", same * CYCLES_A_YEAR);
 }
@@ -128,12 +140,14 @@ fn result(number: u64) -> String {
 }
 
 /// Seconds a cycle of a whole world.
-fn world(lists: Lists, days: u64) -> f64 {
+fn world(lists: Lists, days: u64, is_watched: bool) -> f64 {
     let plan = plan(lists, days);
     let began = cpu_seconds();
-    let world = World::run(&plan).expect("a calm world ends");
+    let watch = if is_watched { Watch::of_all() } else { Watch::default() };
+    let judged = judge(&plan, watch).expect("the plan is valid");
     let took = cpu_seconds() - began;
-    took / world.seen.accepted_beats.len() as f64
+    assert_eq!(judged.broken, [], "a calm world keeps its promises");
+    took / judged.world.seen.accepted_beats.len() as f64
 }
 
 /// What makes a beat as long as it was where the bare loop's figures come

@@ -11,7 +11,6 @@ use everbeat_core::planted::Fault;
 
 use crate::explore::Scenario;
 use crate::plan::Plan;
-use crate::verdict::Check;
 
 pub use hunt::{CAN_PLANT, Caught, How, Hunt};
 pub use table::{also_checked, by_hand, expected};
@@ -19,8 +18,8 @@ pub use table::{also_checked, by_hand, expected};
 /// Where no random seed gets to, what was made by hand does.
 #[derive(Clone, Copy, Debug)]
 pub enum ByHand {
-    /// A plan, and the check that it fails.
-    Plan(fn() -> Plan, Check),
+    /// A plan, and the promise that it breaks.
+    Plan(fn() -> Plan, &'static str),
     /// An exhaustive search of the delivery protocol.
     Search(fn() -> Scenario),
 }

@@ -37,14 +37,15 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether only *at least once* is left of *exactly once*: something
-    /// durable can be undone, or a list may show a result again after so many
-    /// others that nobody remembers it.
+    /// Whether only *at least once* is left of *exactly once* by then:
+    /// something durable can be undone, or a list may show a result again after
+    /// so many others that nobody remembers it.
     #[must_use]
-    pub fn can_double(&self) -> bool {
+    pub fn can_double_by(&self, at: Duration) -> bool {
         let listed = self.listed_by_hand();
         let finished: usize = self.entries.iter().map(|entry| entry.act.finishes()).sum();
-        self.entries.iter().any(|entry| entry.act.can_double())
+        let has_come = |entry: &Entry| Duration::from_millis(entry.at_ms) <= at;
+        self.entries.iter().any(|entry| has_come(entry) && entry.act.can_double())
             || (!listed.is_empty() && listed.len() + finished > REMEMBERED_MAX)
     }
 

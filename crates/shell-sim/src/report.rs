@@ -5,7 +5,6 @@
 //! in elements that the browser neither runs nor shows.
 
 mod encode;
-mod said;
 
 use std::fmt::Write as _;
 
@@ -28,12 +27,14 @@ const SCRIPTS: [&str; 5] = [
     include_str!("report/page.js"),
 ];
 
-/// Writes one self-contained page for a traced run. `verdict` holds the broken
-/// promises in order; it is empty if all were kept. Each stands where it says
-/// that it was broken, or at the end of the run.
+/// Writes one self-contained page for a traced run. Each broken promise
+/// stands where it was broken.
 #[must_use]
-pub fn page(header: &TraceHeader, lines: &[TraceLine], verdict: &[String]) -> String {
-    let (told, verdict) = in_order(lines, verdict);
+pub fn page(header: &TraceHeader, lines: &[TraceLine]) -> String {
+    let mut told = lines.to_vec();
+    told.sort_by_key(|line| line.at_us);
+    let broken = told.iter().filter(|line| line.party == Party::Broken);
+    let verdict: Vec<String> = broken.map(|line| line.text.clone()).collect();
     let shown = window(&told);
     let encoded = Encoded::new(header, &told[shown.clone()], &verdict, (shown.start, told.len()));
     let mut data = format!("<script type=\"application/json\" id=\"head\">{}</script>", {
@@ -50,26 +51,6 @@ pub fn page(header: &TraceHeader, lines: &[TraceLine], verdict: &[String]) -> St
     };
     let script = SCRIPTS.join("\n");
     fill(&[("title", &text(&title)), ("style", STYLE), ("data", &data), ("script", &script)])
-}
-
-/// The lines with every broken promise where it was broken.
-fn in_order(lines: &[TraceLine], verdict: &[String]) -> (Vec<TraceLine>, Vec<String>) {
-    let (broken, mut told): (Vec<TraceLine>, Vec<TraceLine>) =
-        lines.iter().cloned().partition(|line| line.party == Party::Broken);
-    let verdict = if verdict.is_empty() {
-        broken.iter().map(|line| line.text.clone()).collect()
-    } else {
-        verdict.to_vec()
-    };
-    let end_us = lines.iter().map(|line| line.at_us).max().unwrap_or_default();
-    told.extend(verdict.iter().map(|said| {
-        let noticed_us = broken.iter().find(|line| line.text == *said).map(|line| line.at_us);
-        let at_us = said::when_us(said).or(noticed_us).unwrap_or(end_us);
-        let kind = promise(said).to_owned();
-        TraceLine { at_us, party: Party::Broken, kind, text: said.clone() }
-    }));
-    told.sort_by_key(|line| line.at_us);
-    (told, verdict)
 }
 
 /// The lines that are shown: all of them, or those around the first broken

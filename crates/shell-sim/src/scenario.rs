@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fleet::{Fleet, FleetPlan};
 use crate::plan::Plan;
-use crate::sweep;
+use crate::verdict;
 pub use expect::Row;
 pub use time::parse_duration;
 
@@ -138,9 +138,9 @@ impl Scenario {
             rows: vec![Row::new("the run", "comes to its end", why, false)],
         };
         match &self.what {
-            What::World(plan) => match sweep::run_plan(plan) {
-                Ok(world) => expect::of_world(&self.expect, &world),
-                Err(why) => broken(why),
+            What::World(plan) => match verdict::judge(plan, expect::watch(&self.expect)) {
+                Ok(judged) => expect::of_world(&self.expect, &judged),
+                Err(refused) => broken(refused.said),
             },
             What::Fleet(plan) => match Fleet::run(plan) {
                 Ok(fleet) => expect::of_fleet(&self.expect, &fleet),

@@ -1,7 +1,7 @@
 //! Delta debugging: the shortest plan that breaks the same promise.
 
 use crate::plan::{Act, Entry, Plan, Setup};
-use crate::sweep::run_plan;
+use crate::promises::watch::Watch;
 use crate::verdict;
 
 /// Runs at the most.
@@ -10,11 +10,11 @@ const RUNS_MAX: u32 = 4_000;
 /// The first promise that a plan breaks, as its number (`S4`, `L1`, `panic`).
 #[must_use]
 pub fn broken_promise(plan: &Plan) -> Option<String> {
-    let broken = match run_plan(plan) {
-        Ok(world) => verdict::judge(&world).into_iter().next()?,
-        Err(broken) => broken,
+    let broken = match verdict::judge(plan, Watch::of_all()) {
+        Ok(judged) => judged.broken.into_iter().next()?,
+        Err(refused) => refused,
     };
-    broken.split(':').next().map(str::to_owned)
+    Some(broken.promise().to_owned())
 }
 
 /// The shortest plan found that still breaks `promise`. `progress` hears how

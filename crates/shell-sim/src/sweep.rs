@@ -1,18 +1,16 @@
 //! Many seeds: drawn, run, judged, counted.
 
-mod looked_at;
-
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Act, Plan};
+use crate::promises::watch::{Broken, CHECKS, Watch};
 use crate::swarm;
-use crate::verdict;
-use crate::world::{ACTION_NAMES, EVENT_NAMES, NOTICE_NAMES, World, notice_name};
+use crate::verdict::{self, Judged};
+use crate::world::{ACTION_NAMES, EVENT_NAMES, NOTICE_NAMES, notice_name};
 
 /// Which seeds, and for how long each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +59,7 @@ pub struct Failure {
     /// What it was expanded to.
     pub plan: Plan,
     /// What was broken.
-    pub broken: Vec<String>,
+    pub broken: Vec<Broken>,
 }
 
 /// What is known of one seed.
@@ -119,39 +117,26 @@ fn run_seed(seed: u64, hours: u64) -> Outcome {
         simulated_ms: plan.faults_end_ms.saturating_add(plan.healed_ms),
         ..Tally::default()
     };
-    let broken = match run_plan(&plan) {
-        Ok(world) => {
-            tally.note(&world);
-            verdict::judge(&world)
+    let broken = match verdict::judge(&plan, Watch::of_all()) {
+        Ok(judged) => {
+            tally.note(&judged);
+            judged.broken
         }
-        Err(broken) => vec![broken],
+        Err(refused) => vec![refused],
     };
-    for line in &broken {
-        let promise = line.split(':').next().unwrap_or("?").to_owned();
+    for broken in &broken {
+        let promise = broken.promise().to_owned();
         *tally.violations.entry(promise).or_default() += 1;
     }
     let failure = (!broken.is_empty()).then_some(Failure { seed, plan, broken });
     Outcome { tally, failure }
 }
 
-/// Runs a plan; a panic is a broken promise like any other.
-///
-/// # Errors
-/// If the run did not come to its end.
-pub fn run_plan(plan: &Plan) -> Result<World, String> {
-    let run = catch_unwind(AssertUnwindSafe(|| World::run(plan)));
-    run.unwrap_or_else(|panic| {
-        let words = panic.downcast_ref::<String>().map(String::as_str);
-        let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(format!("panic: {}", words.unwrap_or("without words")))
-    })
-}
-
 impl Tally {
-    fn note(&mut self, world: &World) {
-        let seen = &world.seen;
+    fn note(&mut self, judged: &Judged) {
+        let seen = &judged.world.seen;
         self.requests += seen.sent.len() as u64;
-        self.results += world.stream().map_or(0, |stream| stream.len() as u64);
+        self.results += judged.watch.results() as u64;
         add(&mut self.acts, seen.acts.iter().map(|(name, count)| ((*name).to_owned(), *count)));
         add(
             &mut self.actions,
@@ -160,11 +145,8 @@ impl Tally {
         add(&mut self.events, seen.events.iter().map(|(name, count)| ((*name).to_owned(), *count)));
         let said = seen.notices.iter().map(|(_, notice)| (notice_name(notice).to_owned(), 1));
         add(&mut self.notices, said);
-        let looked_at = verdict::CHECKS.iter().filter_map(|(name, _)| {
-            let count = looked_at::looked_at(name, world).filter(|count| *count > 0)?;
-            Some(((*name).to_owned(), count))
-        });
-        add(&mut self.checks, looked_at);
+        let looked_at = judged.watch.looked_at(&judged.world).filter(|(_, count)| *count > 0);
+        add(&mut self.checks, looked_at.map(|(name, count)| (name.to_owned(), count)));
     }
 
     /// Adds what another sweep has seen.
@@ -199,7 +181,7 @@ impl Tally {
             let missing = names.iter().filter(|name| !counts.contains_key(**name));
             missing.map(|name| format!("{what} {name}")).collect::<Vec<_>>()
         };
-        let checks: Vec<&'static str> = verdict::CHECKS.iter().map(|(name, _)| *name).collect();
+        let checks: Vec<&'static str> = CHECKS.iter().map(|(name, _)| *name).collect();
         [
             never(&Act::NAMES, &self.acts, "act"),
             never(&EVENT_NAMES, &self.events, "event"),

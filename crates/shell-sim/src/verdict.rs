@@ -1,38 +1,66 @@
-//! What a finished run is judged by: every safety promise over all of it,
-//! the liveness promises over the healed world.
+//! Runs a plan under a watch and says what was broken.
 
-use crate::promises::{contents, liveness, safety};
-use crate::world::World;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-/// A check of one promise.
-pub type Check = fn(&World) -> Result<(), String>;
+use crate::plan::Plan;
+use crate::promises::watch::{Broken, Watch};
+use crate::world::{TraceLine, World};
 
-/// Every check of a run with faults of any kind, by name.
-pub const CHECKS: &[(&str, Check)] = &[
-    ("S1", safety::s1_foreign_results_stay_out),
-    ("S2", safety::s2_messages_quote_and_cut),
-    ("S3", safety::s3_cooldown_and_news),
-    ("S4", safety::s4_exactly_once),
-    ("S5", safety::s5_request_budget),
-    ("S6", safety::s6_bounded),
-    ("S7", safety::s7_no_secret_shows),
-    ("S9", safety::s9_no_self_drive),
-    ("L1", liveness::l1_healed_beats_on_time),
-    ("L1 carries all", contents::l1_beats_carry_all),
-    ("L2", liveness::l2_healed_results_are_told),
-    ("L2 polls", liveness::l2_healed_polls_go_on),
-    ("L2 folds rows", contents::l2_rows_are_folded),
-    ("L3", liveness::l3_healed_token_is_used),
-    ("L4", liveness::l4_nothing_waits),
-    ("L5", liveness::l5_back_after_healing),
-    ("L6", liveness::l6_ends_in_time),
-    ("L7", liveness::l7_wakes_with_a_beat),
-    ("L8 seldom", liveness::l8_failures_are_said_seldom),
-];
+/// A run that was watched.
+pub struct Judged {
+    /// The world as it was when the run ended: at the plan's end, or when a
+    /// promise was broken.
+    pub world: World,
+    /// What watched it.
+    pub watch: Watch,
+    /// What was broken, in the order of time.
+    pub broken: Vec<Broken>,
+}
 
-/// The promises that the run broke, each in a line that begins with its
-/// number.
-#[must_use]
-pub fn judge(world: &World) -> Vec<String> {
-    CHECKS.iter().filter_map(|(_, check)| check(world).err()).collect()
+/// Runs a plan under `watch`. A panic is a broken promise like any other, and
+/// so is a run that does not come to its end.
+///
+/// # Errors
+/// If the plan's setup is no valid configuration.
+pub fn judge(plan: &Plan, watch: Watch) -> Result<Judged, Broken> {
+    play(World::new(plan).map_err(refused)?, watch)
+}
+
+/// The same, told line by line.
+///
+/// # Errors
+/// If the plan's setup is no valid configuration.
+pub fn judge_traced(plan: &Plan, watch: Watch) -> Result<(Judged, Vec<TraceLine>), Broken> {
+    let mut world = World::new(plan).map_err(refused)?;
+    world.begin_trace();
+    let mut judged = play(world, watch)?;
+    let lines = judged.world.take_trace();
+    Ok((judged, lines))
+}
+
+/// Runs a plan and watches for the promises of these names.
+///
+/// # Errors
+/// The first promise that is broken.
+pub fn keeps(plan: &Plan, names: &[&str]) -> Result<World, Broken> {
+    let judged = judge(plan, Watch::of(names.iter().copied()))?;
+    judged.broken.into_iter().next().map_or(Ok(judged.world), Err)
+}
+
+fn refused(error: everbeat_core::ConfigError) -> Broken {
+    Broken { at: Duration::ZERO, said: error.to_string() }
+}
+
+fn play(mut world: World, mut watch: Watch) -> Result<Judged, Broken> {
+    let played = catch_unwind(AssertUnwindSafe(|| world.play(&mut watch)));
+    let ended = played.unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+        let said = format!("panic: {}", words.unwrap_or("without words"));
+        Err(Broken { at: world.now(), said })
+    });
+    let mut broken = watch.broken();
+    broken.extend(ended.err());
+    Ok(Judged { world, watch, broken })
 }

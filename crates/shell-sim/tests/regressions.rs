@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use everbeat_sim::{saved, sweep, verdict};
+use everbeat_sim::promises::watch::Watch;
+use everbeat_sim::{saved, verdict};
 
 #[test]
 fn no_plan_breaks_a_promise_again() {
@@ -13,10 +14,7 @@ fn no_plan_breaks_a_promise_again() {
     assert!(plans.len() >= 4, "the plans are in {}", folder.display());
     for path in plans {
         let plan = saved::read_plan(&path).unwrap_or_else(|error| panic!("{error}"));
-        let broken = match sweep::run_plan(&plan) {
-            Ok(world) => verdict::judge(&world),
-            Err(broken) => vec![broken],
-        };
-        assert!(broken.is_empty(), "{} breaks {broken:?}", path.display());
+        let judged = verdict::judge(&plan, Watch::of_all()).unwrap_or_else(|why| panic!("{why}"));
+        assert!(judged.broken.is_empty(), "{} breaks {:?}", path.display(), judged.broken);
     }
 }

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use everbeat_sim::plan::Plan;
+use everbeat_sim::promises::watch::{Broken, Watch};
 use everbeat_sim::swarm::Swarm;
-use everbeat_sim::verdict;
-use everbeat_sim::world::{Party, TRACE_VERSION, TraceHeader, TraceLine, World};
+use everbeat_sim::verdict::{self, Judged};
+use everbeat_sim::world::{TRACE_VERSION, TraceHeader, TraceLine};
 
 use super::Drawn;
 
@@ -34,31 +35,27 @@ pub(super) struct ReportArgs {
     out: PathBuf,
 }
 
-/// A plan that was run with its trace.
+/// A plan that was run with its trace, to its end or to the first promise that
+/// was broken.
 struct Told {
     header: TraceHeader,
     lines: Vec<TraceLine>,
-    broken: Vec<String>,
-    world: Option<World>,
+    broken: Vec<Broken>,
+    judged: Option<Judged>,
 }
 
 fn tell(plan: &Plan) -> Told {
-    let (world, mut lines, ended) = World::run_traced(plan);
-    let broken = match (&world, ended) {
-        (Some(world), Ok(())) => verdict::judge(world),
-        (_, Err(why)) => vec![why],
-        (None, Ok(())) => Vec::new(),
+    let (judged, mut lines, broken) = match verdict::judge_traced(plan, Watch::of_all()) {
+        Ok((judged, lines)) => {
+            let broken = judged.broken.clone();
+            (Some(judged), lines, broken)
+        }
+        Err(refused) => (None, Vec::new(), vec![refused]),
     };
-    let at_us = lines.last().map_or(0, |line| line.at_us);
-    lines.extend(broken.iter().map(|text| TraceLine {
-        at_us,
-        party: Party::Broken,
-        kind: text.split(':').next().unwrap_or("?").into(),
-        text: text.clone(),
-    }));
+    lines.extend(broken.iter().map(Broken::as_line));
     let header =
         TraceHeader { everbeat: "trace".into(), version: TRACE_VERSION, plan: plan.clone() };
-    Told { header, lines, broken, world }
+    Told { header, lines, broken, judged }
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
@@ -78,12 +75,12 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
         write_trace(path, &told)?;
         println!("what happened is in {}", path.display());
     }
-    if let Some(world) = &told.world {
+    if let Some(Judged { world, watch, .. }) = &told.judged {
         let hours = world.now().as_secs_f64() / 3_600.0;
         println!(
             "{hours:.1} hours, {} requests, {} results, {} starts, digest {:016x}",
             world.seen.sent.len(),
-            world.stream().map_or(0, |stream| stream.len()),
+            watch.results(),
             world.seen.starts.len(),
             world.seen.digest,
         );
@@ -110,7 +107,7 @@ fn tell_swarm(swarm: &Swarm, plan: &Plan) {
     }
 }
 
-fn verdict_of(broken: &[String]) -> ExitCode {
+fn verdict_of(broken: &[Broken]) -> ExitCode {
     for line in broken {
         println!("BROKEN {line}");
     }
@@ -136,7 +133,7 @@ fn write_trace(path: &Path, told: &Told) -> Result<(), Box<dyn Error>> {
 
 pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Box<dyn Error>> {
     let told = tell(&args.drawn.plan()?);
-    let page = everbeat_sim::report::page(&told.header, &told.lines, &told.broken);
+    let page = everbeat_sim::report::page(&told.header, &told.lines);
     std::fs::write(&args.out, page).map_err(|error| format!("{}: {error}", args.out.display()))?;
     println!("the page is {}", args.out.display());
     Ok(verdict_of(&told.broken))

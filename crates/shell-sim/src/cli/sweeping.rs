@@ -122,9 +122,10 @@ fn range(args: &SweepArgs) -> (u64, u64) {
 fn tell_failures(args: &SweepArgs, failures: &[Failure]) -> Result<(), Box<dyn Error>> {
     for failure in failures {
         let path = args.failures.join(format!("seed-{}.json", failure.seed));
-        saved::write_plan(&path, &failure.plan, &failure.broken.join("; "))?;
+        let broken: Vec<String> = failure.broken.iter().map(ToString::to_string).collect();
+        saved::write_plan(&path, &failure.plan, &broken.join("; "))?;
         println!("\nseed {}:", failure.seed);
-        for line in &failure.broken {
+        for line in &broken {
             println!("  {line}");
         }
         println!("  everbeat-sim run --seed {} --hours {}", failure.seed, args.hours);

@@ -80,6 +80,19 @@ impl Reader {
         reader.taken
     }
 
+    /// What it has read so far, in order.
+    #[must_use]
+    pub fn has_read(&self) -> &[u8] {
+        &self.taken
+    }
+
+    /// What it has renamed and not yet read.
+    #[must_use]
+    pub fn holds(&self, disk: &VirtualDisk) -> Vec<u8> {
+        let held = (self.step == Step::Renamed).then(|| disk.contents(&self.consumed()));
+        held.flatten().unwrap_or_default()
+    }
+
     fn take(&mut self, disk: &VirtualDisk) {
         self.taken.extend(disk.contents(&self.consumed()).unwrap_or_default());
         if self.taken.last().is_some_and(|last| *last != b'\n') {

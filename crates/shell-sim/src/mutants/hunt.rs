@@ -9,7 +9,7 @@ use everbeat_core::planted::Fault;
 use super::{ByHand, also_checked, by_hand};
 use crate::explore::explore;
 use crate::plan::Plan;
-use crate::sweep::run_plan;
+use crate::promises::watch::CHECKS;
 use crate::{swarm, verdict};
 
 /// Whether this program was built with `--cfg everbeat_planted`.
@@ -102,19 +102,16 @@ impl Hunt {
 }
 
 fn broken_by(plan: &Plan, fault: Fault) -> Option<String> {
-    let world = match run_plan(plan) {
-        Ok(world) => world,
-        Err(broken) => return Some(broken),
-    };
-    let broken = verdict::judge(&world).into_iter().next();
-    broken.or_else(|| also_checked(fault).iter().find_map(|check| check(&world).err()))
+    let names = CHECKS.iter().map(|(name, _)| *name).chain(also_checked(fault).iter().copied());
+    let names: Vec<&str> = names.collect();
+    verdict::keeps(plan, &names).err().map(|broken| broken.said)
 }
 
 fn caught_by_hand(fault: Fault) -> Option<(How, String)> {
     match by_hand(fault)? {
-        ByHand::Plan(plan, check) => {
-            let broken = run_plan(&plan()).and_then(|world| check(&world)).err()?;
-            Some((How::Plan, broken))
+        ByHand::Plan(plan, promise) => {
+            let broken = verdict::keeps(&plan(), &[promise]).err()?;
+            Some((How::Plan, broken.said))
         }
         ByHand::Search(scenario) => {
             let violation = explore(&scenario()).err()?;

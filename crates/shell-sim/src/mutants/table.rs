@@ -8,8 +8,6 @@ use super::ByHand;
 use crate::disk::NameLoss;
 use crate::explore::{Scenario, UNLIMITED};
 use crate::plan::{Act, Entry, Plan, Setup, failed};
-use crate::promises::{liveness, safety};
-use crate::verdict::Check;
 
 /// The promises that the fault breaks, the plainest first.
 #[must_use]
@@ -66,16 +64,16 @@ pub const fn expected(fault: Fault) -> &'static [&'static str] {
 
 /// What a sweep leaves out because it runs each plan once more.
 #[must_use]
-pub const fn also_checked(fault: Fault) -> &'static [Check] {
-    if matches!(fault, Fault::Undetermined) { &[safety::s8_deterministic] } else { &[] }
+pub const fn also_checked(fault: Fault) -> &'static [&'static str] {
+    if matches!(fault, Fault::Undetermined) { &["S8"] } else { &[] }
 }
 
 /// What was made by hand to catch the fault, whether seeds catch it or not.
 #[must_use]
 pub const fn by_hand(fault: Fault) -> Option<ByHand> {
     Some(match fault {
-        Fault::NoisyOutage => ByHand::Plan(day_s_outage, liveness::l8_quiet_outage),
-        Fault::Unbounded => ByHand::Plan(long_lists, safety::s6_bounded),
+        Fault::NoisyOutage => ByHand::Plan(day_s_outage, "L8"),
+        Fault::Unbounded => ByHand::Plan(long_lists, "S6"),
         Fault::PlacedBeforeJournal | Fault::StoredNotPlaced => ByHand::Search(|| crashes(1)),
         Fault::AppendedInPlace
         | Fault::RenamedOver

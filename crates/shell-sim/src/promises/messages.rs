@@ -1,42 +1,30 @@
 //! Reading self-messages as the agent reads them.
 
-use std::time::Duration;
+use crate::world::ResultName;
 
-use crate::plan::OWN;
-use crate::world::{Request, ResultName, World};
-
-/// A self-message that reached the agent.
+/// A self-message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
-    /// When.
-    pub at: Duration,
     /// Its id.
     pub id: String,
     /// The results that it names.
     pub names: Vec<ResultName>,
-    /// Whether it counts more of them than it names.
-    pub counts_more: bool,
+    /// How many more it counts.
+    pub more: usize,
 }
 
-/// Every self-message that reached the agent, in order.
-#[must_use]
-pub fn announcements(world: &World) -> Vec<Announcement> {
-    let Some(workspace) = world.platform.workspace(OWN) else {
-        return Vec::new();
-    };
-    let delivered = workspace.delivered.iter();
-    delivered
-        .map(|message| Announcement {
-            at: message.at,
-            id: message.message_id.clone(),
-            names: named_in(&message.text),
-            counts_more: message.text.contains("\n- and "),
-        })
-        .collect()
+impl Announcement {
+    /// Reads a message's text. Ids of the plan are short, so that they stand
+    /// there whole.
+    #[must_use]
+    pub fn read(id: &str, text: &str) -> Self {
+        let more = text.lines().find_map(|line| line.strip_prefix("- and ")?.split_once(' '));
+        let more = more.and_then(|(more, _)| more.parse().ok()).unwrap_or_default();
+        Self { id: id.into(), names: named_in(text), more }
+    }
 }
 
-/// The results that a message names. Ids of the plan are short, so that they
-/// stand there whole.
+/// The results that a message names.
 #[must_use]
 pub fn named_in(text: &str) -> Vec<ResultName> {
     let name = |line: &str| {
@@ -46,16 +34,4 @@ pub fn named_in(text: &str) -> Vec<ResultName> {
         Some((id.to_owned(), status.to_owned()))
     };
     text.lines().filter_map(name).collect()
-}
-
-/// Every self-message that was sent: when, its id, its text.
-pub(super) fn sent_messages(world: &World) -> impl Iterator<Item = (Duration, &str, &str)> {
-    world.seen.sent.iter().filter_map(|sent| match &sent.what {
-        Request::SelfMessage { id, text } => Some((sent.at, id.as_str(), text.as_str())),
-        Request::Beat { .. }
-        | Request::Poll
-        | Request::Register
-        | Request::Lookup
-        | Request::Notify { .. } => None,
-    })
 }

@@ -1,11 +1,11 @@
-//! What the system promises, checked on what was seen of a run.
+//! What the system promises, checked on what is seen of a run.
 //!
-//! Each check looks at the world from outside: what the platform got, what
+//! Each promise looks at the world from outside: what the platform got, what
 //! lies in files, what the reader took. It says in one line what was broken.
 
-pub mod contents;
-pub mod liveness;
+pub mod arrivals;
 mod messages;
-pub mod safety;
+pub mod stream;
+pub mod watch;
 
-pub use messages::{Announcement, announcements, named_in};
+pub use messages::{Announcement, named_in};

@@ -11,20 +11,9 @@ use super::time::shown;
 use super::{Misfit, Report};
 use crate::fleet::Fleet;
 use crate::plan::OWN;
-use crate::promises::{liveness, safety};
-use crate::verdict::{CHECKS, Check};
-use crate::world::{NOTICE_NAMES, World, notice_name};
-
-/// Checks of the whole run, beside those of every run.
-const ALWAYS: [(&str, Check); 7] = [
-    ("S8", safety::s8_deterministic),
-    ("L1 always", liveness::l1_beats_on_time),
-    ("L2 always", liveness::l2_stored_and_announced),
-    ("L3 always", liveness::l3_new_token_is_used),
-    ("L5 always", liveness::l5_back_within_the_cap),
-    ("L7 always", liveness::l7_one_beat_after_sleep),
-    ("L8", liveness::l8_quiet_outage),
-];
+use crate::promises::watch::{ALWAYS, CHECKS, Watch};
+use crate::verdict::Judged;
+use crate::world::{NOTICE_NAMES, notice_name};
 
 /// One expectation and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +39,13 @@ impl Row {
     }
 }
 
-fn checks() -> impl Iterator<Item = &'static (&'static str, Check)> {
-    CHECKS.iter().chain(&ALWAYS)
+fn names() -> impl Iterator<Item = &'static str> {
+    CHECKS.iter().chain(ALWAYS).map(|(name, _)| *name)
+}
+
+/// Looks for what was promised, to the end of the run.
+pub(super) fn watch(expect: &Expect) -> Watch {
+    Watch::of(expect.promises.iter().map(String::as_str)).to_the_end()
 }
 
 /// Whether every word of it is known, and fits what is run.
@@ -59,8 +53,8 @@ pub(super) fn check(expect: &Spanned<Expect>, is_fleet: bool) -> Result<(), Misf
     let (at, expect) = (expect.span().start, expect.get_ref());
     let wrong = |reason: String| Err(Misfit::new(at, reason));
     for promise in &expect.promises {
-        if !checks().any(|(name, _)| name == promise) {
-            let known: BTreeSet<&str> = checks().map(|(name, _)| *name).collect();
+        if !names().any(|name| name == promise) {
+            let known: BTreeSet<&str> = names().collect();
             let known: Vec<&str> = known.into_iter().collect();
             return wrong(format!("expect.promises: {promise:?} is none of {}", known.join(", ")));
         }
@@ -132,15 +126,18 @@ impl Table {
     }
 }
 
-pub(super) fn of_world(expect: &Expect, world: &World) -> Report {
+pub(super) fn of_world(expect: &Expect, judged: &Judged) -> Report {
+    let world = &judged.world;
     let mut table = Table::default();
     for promise in &expect.promises {
-        for (name, check) in checks().filter(|(name, _)| name == promise) {
-            let broken = check(world).err();
-            let holds = broken.is_none();
-            let counted = broken.unwrap_or_else(|| "yes".into());
-            table.0.push(Row::new(format!("promise {name}"), "holds", counted, holds));
-        }
+        let broken = judged.watch.verdict(promise).and_then(Result::err);
+        let counted = broken.map_or("yes".into(), ToString::to_string);
+        table.0.push(Row::new(format!("promise {promise}"), "holds", counted, broken.is_none()));
+    }
+    // What is promised without being asked for: an end, and no panic.
+    let others = judged.broken.iter().filter(|broken| !judged.watch.broken().contains(broken));
+    for broken in others {
+        table.0.push(Row::new("the run", "comes to its end", broken.to_string(), false));
     }
     let seen = &world.seen;
     let beats = world.accepted_beats();

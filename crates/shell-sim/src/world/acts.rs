@@ -7,7 +7,7 @@ use everbeat_platform::{AgentMode, Fault, FaultEffect, Finish, NewDelegation, Ro
 use serde_json::{Value, json};
 
 use super::process::token_file;
-use super::{Happening, Listed, Party, ResultName, Stopping, World, fingerprint};
+use super::{Happening, Party, Stopping, World, fingerprint};
 use crate::lists::ReadList;
 use crate::plan::{Act, DiskTrouble, Entry, OWN, foreign};
 
@@ -193,7 +193,7 @@ impl World {
         self.secrets.add(token);
     }
 
-    /// What a list that reached the agent says of its own results.
+    /// What reached the agent: a list, or a token.
     pub(super) fn note_outcome(&mut self, outcome: &Outcome) {
         let Outcome::Response(response) = outcome else {
             return;
@@ -202,85 +202,20 @@ impl World {
             return;
         }
         let body = &response.body.0;
-        if self.last_list.as_ref().is_some_and(|last| last.list.body == *body) {
-            self.list_came_again();
+        self.seen.list_is_another = false;
+        if self.last_list.as_ref().is_some_and(|last| last.body == *body) {
+            self.seen.lists += 1;
             return;
         }
-        let before = self.last_list.as_mut().map(|last| &mut last.list);
-        let Some(list) = ReadList::of(body, before) else {
-            if let Ok(Value::Object(members)) = serde_json::from_slice(body)
-                && let Some(token) = members.get("auth_token").and_then(Value::as_str)
-            {
-                self.secrets.add(token);
-            }
-            return;
-        };
-        let now = self.now;
-        if list.says_the_same
-            && let Some(last) = &mut self.last_list
+        if let Some(list) = ReadList::of(body, self.last_list.as_mut()) {
+            self.seen.lists += 1;
+            self.seen.other_lists += 1;
+            self.seen.list_is_another = !list.says_the_same;
+            self.last_list = Some(list);
+        } else if let Ok(Value::Object(members)) = serde_json::from_slice(body)
+            && let Some(token) = members.get("auth_token").and_then(Value::as_str)
         {
-            *last = LastList { list, last: now, said: last.said.saturating_add(1), ..*last };
-            last.came_again = false;
-            if last.said > LISTS_THAT_COUNT {
-                return;
-            }
-        } else {
-            self.note_holes(&list.names);
-            self.settle_last_list();
-            self.last_list = Some(LastList { list, last: now, came_again: false, said: 1 });
-        }
-        let Some(LastList { list, .. }) = &self.last_list else { return };
-        for (name, has_text) in &list.names {
-            let listed = self.seen.listed.entry(name.clone());
-            let listed = listed.or_insert(Listed { first: now, last: now, lists: 0 });
-            listed.last = now;
-            listed.lists = listed.lists.saturating_add(1);
-            if *has_text && listed.lists <= LISTS_THAT_COUNT {
-                self.seen.listed_with_text.insert(name.clone());
-            }
-        }
-    }
-
-    /// A result that waits for its second row waits for one list more, whether
-    /// that names it or not.
-    fn note_holes(&mut self, names: &[(ResultName, bool)]) {
-        let Some(last) = &self.last_list else {
-            return;
-        };
-        let is_named =
-            |name: &ResultName| names.binary_search_by(|(have, _)| have.cmp(name)).is_ok();
-        for (name, _) in last.list.names.iter().filter(|(name, _)| !is_named(name)) {
-            if let Some(listed) = self.seen.listed.get_mut(name) {
-                listed.lists = listed.lists.saturating_add(1);
-            }
-        }
-    }
-
-    fn list_came_again(&mut self) {
-        let now = self.now;
-        let Some(last) = &mut self.last_list else {
-            return;
-        };
-        last.last = now;
-        if std::mem::replace(&mut last.came_again, true) {
-            return;
-        }
-        for (name, _) in &last.list.names {
-            if let Some(listed) = self.seen.listed.get_mut(name) {
-                listed.lists = listed.lists.saturating_add(1);
-            }
-        }
-    }
-
-    /// Notes until when the last list kept coming.
-    pub(super) fn settle_last_list(&mut self) {
-        let Some(LastList { list, last, .. }) = self.last_list.take() else {
-            return;
-        };
-        for (name, _) in list.names {
-            if let Some(listed) = self.seen.listed.get_mut(&name) {
-                listed.last = last;
-            }
+            self.secrets.add(token);
         }
     }
 
@@ -288,17 +223,4 @@ impl World {
         self.files.read();
         self.tell_trace(Party::Reader, "reads", || "the agent takes its results".into());
     }
-}
-
-/// Of the lists that name a result, those after the second do not count.
-const LISTS_THAT_COUNT: u8 = 2;
-
-/// A list as it last reached the agent: the same again is not read again.
-pub(super) struct LastList {
-    list: ReadList,
-    /// When it last came.
-    last: Duration,
-    came_again: bool,
-    /// How many different lists in a row said the same as this one.
-    said: u8,
 }

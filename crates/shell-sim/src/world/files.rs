@@ -34,6 +34,19 @@ struct Inner {
     second_after: Option<u32>,
     /// What a second process did that it must not.
     intrusion: Option<String>,
+    /// Grows whenever what the readers can see may have changed.
+    changes: u64,
+}
+
+/// The results stream in its parts, in the order of the lines.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamParts<'a> {
+    /// What the reader has read.
+    pub taken: &'a [u8],
+    /// What it has renamed and not yet read.
+    pub held: &'a [u8],
+    /// What lies in the results file.
+    pub lying: &'a [u8],
 }
 
 /// Stands in a file of another user: no result, and nothing that the agent
@@ -55,6 +68,7 @@ impl Files {
             is_read_only: false,
             second_after: None,
             intrusion: None,
+            changes: 0,
         }));
         let seen = Rc::clone(&inner);
         disk.set_hook(Some(Box::new(move |disk, call| seen.borrow_mut().verdict(disk, call))));
@@ -93,6 +107,12 @@ impl Files {
         self.inner.borrow().intrusion.clone()
     }
 
+    /// Grows whenever the stream may be another one, or a second process did
+    /// something.
+    pub(super) fn changes(&self) -> u64 {
+        self.inner.borrow().changes
+    }
+
     pub(super) fn heal(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.trouble = None;
@@ -109,6 +129,7 @@ impl Files {
             Names::SubsetByName => NameLoss::SubsetByName,
         };
         let mut inner = self.inner.borrow_mut();
+        inner.changes += 1;
         // The reader goes with the machine; what it had renamed is its own.
         inner.reader.die(&self.disk);
         inner.reader_steps = 0;
@@ -121,6 +142,7 @@ impl Files {
 
     pub(super) fn wipe_folder(&self) {
         let mut inner = self.inner.borrow_mut();
+        inner.changes += 1;
         inner.reader.die(&self.disk);
         inner.reader_steps = 0;
         self.disk.wipe_folder(Path::new(FOLDER));
@@ -159,6 +181,7 @@ impl Files {
     /// The reader takes what lies there, now or between the agent's calls.
     pub(super) fn read(&self) {
         let mut inner = self.inner.borrow_mut();
+        inner.changes += 1;
         if inner.dice.below(4) == 0 {
             inner.reader_steps += 3;
         } else {
@@ -174,6 +197,14 @@ impl Files {
         }
     }
 
+    /// Shows `look` the stream.
+    pub(super) fn with_stream<T>(&self, look: impl FnOnce(&StreamParts<'_>) -> T) -> T {
+        let reader = &self.inner.borrow().reader;
+        let held = reader.holds(&self.disk);
+        let lying = self.disk.own_contents(Path::new(RESULTS)).unwrap_or_default();
+        look(&StreamParts { taken: reader.has_read(), held: &held, lying: &lying })
+    }
+
     /// Everything that the reader took and all that still lies there.
     pub(super) fn stream(&self) -> Vec<u8> {
         let mut bytes = self.inner.borrow().reader.taken(&self.disk);
@@ -184,8 +215,13 @@ impl Files {
 
 impl Inner {
     fn verdict(&mut self, disk: &VirtualDisk, call: &Call) -> Verdict {
+        let is_results = |path: &Path| path.as_os_str() == RESULTS;
+        if call.kind.writes() && (is_results(&call.path) || is_results(&call.to)) {
+            self.changes += 1;
+        }
         if self.reader_steps > 0 && self.dice.below(3) == 0 {
             self.reader_steps -= 1;
+            self.changes += 1;
             self.reader.step(disk);
         }
         if count_down(&mut self.second_after) {
@@ -210,6 +246,7 @@ impl Inner {
     /// As a second process starts: it opens the store, and ends when it may
     /// not. One that may has a lock that the first did not hold, and ends, too.
     fn start_second(&mut self, disk: &VirtualDisk) {
+        self.changes += 1;
         let is_locked = disk.holds_lock(&state_dir().join("lock"));
         let before = disk.digest();
         let outcome = Store::new(disk.beside(), paths()).carry_out(Action::OpenStore);

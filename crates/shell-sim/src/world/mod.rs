@@ -12,7 +12,6 @@ mod seen;
 mod stream;
 mod trace;
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use everbeat_core::{Action, Command, CommandId, Event, Outcome, ValidConfig, lower};
@@ -21,19 +20,20 @@ use everbeat_platform::{NewWorkspace, Options, Platform, Request as PlatformRequ
 use crate::agenda::Agenda;
 use crate::dice::Dice;
 use crate::disk::VirtualDisk;
+use crate::lists::ReadList;
 use crate::plan::{Act, OWN, Plan};
+use crate::promises::watch::{Broken, Watch};
 use crate::wire;
-use acts::LastList;
 use clocks::Clocks;
 use files::Files;
 use network::{Fate, Way};
 use process::Process;
 use secrets::Secrets;
-use stream::ReadStream;
 
+pub use files::StreamParts;
 use names::sent;
 pub use names::{ACTION_NAMES, EVENT_NAMES, NOTICE_NAMES, action_name, event_name, notice_name};
-pub use seen::{Listed, Request, ResultName, Seen, Sent, Stopping, fingerprint};
+pub use seen::{Request, ResultName, Seen, Sent, Stopping, fingerprint};
 pub use trace::{Party, TRACE_VERSION, TraceHeader, TraceLine};
 
 /// More events than any honest agent needs in one interval, whatever the plan
@@ -66,15 +66,13 @@ pub struct World {
     dice: Dice,
     delivered_seen: u64,
     beats_seen: u64,
-    last_list: Option<LastList>,
+    last_list: Option<ReadList>,
     /// Every token that the platform ever issued, and every inbound secret.
     secrets: Secrets,
     /// The newest of the latter; empty before the first.
     inbound_secret: String,
     /// What is being searched for secrets; kept for its memory.
     shown: Vec<u8>,
-    /// The stream as it was last asked for.
-    stream: RefCell<ReadStream>,
     /// Told line by line, if asked for.
     trace: Option<Vec<TraceLine>>,
 }
@@ -152,51 +150,39 @@ impl World {
             secrets: Secrets::default(),
             inbound_secret: String::new(),
             shown: Vec::new(),
-            stream: RefCell::default(),
             trace: None,
         };
         world.furnish();
         Ok(world)
     }
 
-    /// Runs the plan to its end: the faults, then the healed world.
+    /// Runs the plan to its end, whatever it breaks.
     ///
     /// # Errors
     /// If the run does not come to its end: a busy loop.
     pub fn run(plan: &Plan) -> Result<Self, String> {
         let mut world = Self::new(plan).map_err(|error| error.to_string())?;
-        world.play()?;
+        world.play(&mut Watch::default()).map_err(|broken| broken.said)?;
         Ok(world)
     }
 
-    /// The same, told line by line; a run that does not end is told as far as
-    /// it went.
-    pub fn run_traced(plan: &Plan) -> (Option<Self>, Vec<TraceLine>, Result<(), String>) {
-        let mut world = match Self::new(plan) {
-            Ok(world) => world,
-            Err(error) => return (None, Vec::new(), Err(error.to_string())),
-        };
-        world.trace = Some(Vec::new());
-        let ended = world.play();
-        let lines = world.trace.take().unwrap_or_default();
-        (Some(world), lines, ended)
-    }
-
-    fn play(&mut self) -> Result<(), String> {
+    /// Goes through the faults, then the healed world, and shows itself to
+    /// `watch` after each event.
+    ///
+    /// # Errors
+    /// If the run does not come to its end: a busy loop. What `watch` saw, it
+    /// says itself.
+    pub fn play(&mut self, watch: &mut Watch) -> Result<(), Broken> {
         let Plan { faults_end_ms, healed_ms, .. } = self.plan;
-        self.run_until(Duration::from_millis(faults_end_ms))?;
-        self.tell_trace(Party::Plan, "healed", || "all faults are off".into());
-        self.heal();
-        self.run_until(Duration::from_millis(faults_end_ms.saturating_add(healed_ms)))?;
-        self.settle_last_list();
-        self.files.intrusion().map_or(Ok(()), |intrusion| Err(format!("S4: {intrusion}")))
-    }
-
-    fn tell_trace(&mut self, party: Party, kind: &str, text: impl FnOnce() -> String) {
-        let at = self.now;
-        if let Some(trace) = &mut self.trace {
-            trace.push(TraceLine::new(at, party, kind, text()));
+        let healed_at = Duration::from_millis(faults_end_ms);
+        let ends_at = healed_at + Duration::from_millis(healed_ms);
+        if self.run_until(healed_at, watch)? {
+            self.tell_trace(Party::Plan, "healed", || "all faults are off".into());
+            self.heal();
+            self.run_until(ends_at, watch)?;
         }
+        watch.ends(self);
+        Ok(())
     }
 
     /// When it is now, from the start.
@@ -230,7 +216,8 @@ impl World {
         self.agenda.put(Duration::ZERO, Happening::Starts);
     }
 
-    fn run_until(&mut self, end: Duration) -> Result<(), String> {
+    /// Says whether `watch` lets the run go on.
+    fn run_until(&mut self, end: Duration, watch: &mut Watch) -> Result<bool, Broken> {
         let most = self.events_per_interval_max();
         let (mut events, mut interval_ends) = (0, self.now + self.config.interval);
         loop {
@@ -238,7 +225,7 @@ impl World {
             let next = [self.agenda.next_at(), wakeup, self.platform.next_wakeup()];
             let Some(at) = next.into_iter().flatten().min().filter(|at| *at <= end) else {
                 self.now = end;
-                return Ok(());
+                return Ok(watch.look(self));
             };
             self.now = self.now.max(at);
             if self.now >= interval_ends {
@@ -246,7 +233,8 @@ impl World {
             }
             events += 1;
             if events > most {
-                return Err(format!("S5: over {most} events in an interval by {:?}", self.now));
+                let said = format!("S5: over {most} events in an interval");
+                return Err(Broken { at: self.now, said });
             }
             self.platform.tick(self.now, self.platform_wall_ms());
             if let Some((_, happening)) = self.agenda.take_due(self.now) {
@@ -255,6 +243,9 @@ impl World {
                 self.tell(Event::Tick);
             }
             self.look_at_messages();
+            if !watch.look(self) {
+                return Ok(false);
+            }
         }
     }
 
@@ -263,6 +254,12 @@ impl World {
         let ended = self.plan.entries.iter().map(|entry| u64::from(ended(&entry.act)));
         let more = ended.fold(0, u64::saturating_add).saturating_mul(EVENTS_PER_DELEGATION);
         more.saturating_add(EVENTS_PER_INTERVAL_MAX)
+    }
+
+    /// The results that the last list named, and of each whether any row
+    /// showed the text of a completed one.
+    pub(crate) fn last_list(&self) -> &[(ResultName, bool)] {
+        self.last_list.as_ref().map_or(&[], |list| &list.names)
     }
 
     /// The disk.
@@ -463,6 +460,7 @@ impl World {
             }
         }
         self.delivered_seen = workspace.delivered.total();
+        self.seen.calls = workspace.messages.total();
         self.seen.accepted_beats.extend(workspace.beats.since(self.beats_seen).map(|beat| beat.at));
         self.beats_seen = workspace.beats.total();
     }

@@ -1,7 +1,7 @@
 //! What was seen of a run, from outside: the ground that the promises are
 //! checked on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use everbeat_core::Notice;
@@ -57,18 +57,6 @@ pub struct Stopping {
 /// A result, as `(delegation id, status)`.
 pub type ResultName = (String, String);
 
-/// When a result reached the agent in a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// For the first time.
-    pub first: Duration,
-    /// For the last time.
-    pub last: Duration,
-    /// In how many lists, of which those after the second do not count; one
-    /// that left it out counts, too, if the one before named it.
-    pub lists: u8,
-}
-
 /// Everything that was seen.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
@@ -79,12 +67,14 @@ pub struct Seen {
     /// Self-messages that were answered by a 2xx or are known delivered:
     /// their ids, with when.
     pub accepted_messages: Vec<(Duration, String)>,
-    /// Finished results of the own workspace that reached the agent in a
-    /// list.
-    pub listed: BTreeMap<ResultName, Listed>,
-    /// Of these the completed ones whose text stood in the first list that
-    /// named them or in the very next one.
-    pub listed_with_text: BTreeSet<ResultName>,
+    /// Self-messages that the platform got.
+    pub calls: u64,
+    /// Lists that reached the agent.
+    pub lists: u64,
+    /// Those of them that were not, byte for byte, the one before.
+    pub other_lists: u64,
+    /// Whether the last one said something else than the one before.
+    pub list_is_another: bool,
     /// When a beat lacked the runtime metadata that an earlier one of the
     /// same process had carried.
     pub bare_beats: Vec<Duration>,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::World;
+
 /// The version of the lines' shape; it grows with each change.
 pub const TRACE_VERSION: u32 = 1;
 
@@ -55,5 +57,24 @@ impl TraceLine {
     pub(crate) fn new(at: Duration, party: Party, kind: &str, text: String) -> Self {
         let at_us = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
         Self { at_us, party, kind: kind.into(), text }
+    }
+}
+
+impl World {
+    /// From now on the run is told line by line.
+    pub fn begin_trace(&mut self) {
+        self.trace = Some(Vec::new());
+    }
+
+    /// What was told so far.
+    pub fn take_trace(&mut self) -> Vec<TraceLine> {
+        self.trace.take().unwrap_or_default()
+    }
+
+    pub(super) fn tell_trace(&mut self, party: Party, kind: &str, text: impl FnOnce() -> String) {
+        let at = self.now;
+        if let Some(trace) = &mut self.trace {
+            trace.push(TraceLine::new(at, party, kind, text()));
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! store, and the promise it breaks must say so.
 
 use everbeat_core::planted::{self, Fault};
-use everbeat_sim::world::World;
+use everbeat_sim::verdict;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
 
@@ -40,8 +40,8 @@ fn caught(promise: &Promise) -> Option<(u32, String)> {
     let plans = (promise.plans)();
     (1..=TRIES).find_map(|tries| {
         let plan = plans.new_tree(&mut runner).ok()?.current();
-        let broken = World::run(&plan).and_then(|world| (promise.check)(&world)).err()?;
-        Some((tries, broken))
+        let broken = verdict::keeps(&plan, promise.watched).err()?;
+        Some((tries, broken.to_string()))
     })
 }
 

@@ -4,15 +4,17 @@ use everbeat_core::Report;
 use everbeat_platform::{AgentMode, FaultEffect, OutageKind, Route};
 use everbeat_sim::dice::Dice;
 use everbeat_sim::plan::{Act, DiskTrouble, Entry, Network, Plan, Setup, completed, failed};
-use everbeat_sim::world::{TRACE_VERSION, TraceHeader, TraceLine, World};
+use everbeat_sim::promises::watch::Watch;
+use everbeat_sim::verdict::judge_traced;
+use everbeat_sim::world::{TRACE_VERSION, TraceHeader, TraceLine};
 
 const MINUTE: u64 = 60_000;
 
 /// A traced run of so many hours, a fault every ten minutes.
 pub(crate) fn traced(seed: u64, hours: u64) -> (TraceHeader, Vec<TraceLine>) {
     let plan = plan(seed, hours);
-    let (_, lines, ended) = World::run_traced(&plan);
-    assert_eq!(ended, Ok(()));
+    let (judged, lines) = judge_traced(&plan, Watch::default()).unwrap();
+    assert_eq!(judged.broken, []);
     (TraceHeader { everbeat: "trace".into(), version: TRACE_VERSION, plan }, lines)
 }
 

@@ -1,0 +1,230 @@
+//! The reference model: from the lists that reached the agent, what went lost
+//! and what was sent it says which results must stand in the stream, and which
+//! of those must still be told. It is simpler than the agent: it keeps no
+//! journal, and whatever was in doubt when something was lost it lets go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use everbeat_core::Notice;
+use everbeat_core::limits::{DISCOVERED_MAX, REMEMBERED_MAX, ROWS_MAX};
+
+use super::messages::Announcement;
+use super::stream::Stream;
+use super::watch::Turn;
+use crate::world::{Request, ResultName, Sent, World};
+
+/// What must have arrived, and what must be told.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    listed: BTreeMap<ResultName, Listed>,
+    /// Those that the last list named for the first time.
+    newly_listed: Vec<ResultName>,
+    /// Named by a list since the process began, and not in the stream.
+    awaited: BTreeMap<ResultName, Duration>,
+    /// The same of a list for which there may have been no room.
+    perhaps: BTreeSet<ResultName>,
+    /// In the stream, and not told as far as is known here.
+    untold: BTreeMap<ResultName, Untold>,
+    arrived: u64,
+    /// Something was lost: what the next list names may be awaited anew.
+    looks_again: bool,
+    /// When a process began or something was lost, for the last time.
+    lost: Duration,
+    /// Until when results may have been settled as the backlog of an earlier
+    /// loop.
+    settled_until: Option<Duration>,
+}
+
+/// What lists said of a result.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed {
+    /// When one named it for the first time.
+    pub first: Duration,
+    /// Whether that one, or the very next one, showed the text of a completed
+    /// result.
+    pub has_text: bool,
+    has_arrived: bool,
+}
+
+/// A result in the stream that is not told.
+#[derive(Clone, Debug)]
+pub struct Untold {
+    /// When it arrived.
+    pub since: Duration,
+    /// The last message that was sent of it.
+    pub message: Option<String>,
+    /// Whether a message of it may have been sent, as far as the agent knows:
+    /// one was, or a process ended that may have been about to. Then the
+    /// reader's taking it tells that it is told.
+    pub may_be_told: bool,
+    place: u64,
+}
+
+impl Arrivals {
+    /// What lists said of a result, if any named it.
+    #[must_use]
+    pub fn listed_as(&self, name: &ResultName) -> Option<Listed> {
+        self.listed.get(name).copied()
+    }
+
+    /// The results that the last list named for the first time.
+    #[must_use]
+    pub fn newly_listed(&self) -> &[ResultName] {
+        &self.newly_listed
+    }
+
+    /// Whether the result was settled as an earlier loop's backlog.
+    #[must_use]
+    pub fn is_settled(&self, name: &ResultName) -> bool {
+        let first = self.listed_as(name).map(|listed| listed.first);
+        first.is_some_and(|first| self.settled_until.is_some_and(|until| first <= until))
+    }
+
+    /// The results that must come to stand in the stream, with the time from
+    /// which they were awaited; a loss begins that anew.
+    pub fn awaited(&self) -> impl Iterator<Item = (&ResultName, Duration)> {
+        self.awaited.iter().map(|(name, since)| (name, *since))
+    }
+
+    /// The results that stand in the stream and that no message told of which
+    /// the platform took.
+    pub fn untold(&self) -> impl Iterator<Item = (&ResultName, &Untold)> {
+        self.untold.iter()
+    }
+
+    /// When a process began, or something was lost, for the last time.
+    #[must_use]
+    pub const fn lost(&self) -> Duration {
+        self.lost
+    }
+
+    /// Whether the result ever stood in the stream.
+    #[must_use]
+    pub fn has_arrived(&self, name: &ResultName) -> bool {
+        self.listed.get(name).is_some_and(|listed| listed.has_arrived)
+    }
+
+    pub(super) fn listed(&mut self, world: &World, stream: &Stream) {
+        let (now, list) = (world.now(), world.last_list());
+        // Named for the first time by the list before: this is the very next.
+        for name in std::mem::take(&mut self.newly_listed) {
+            let place = list.binary_search_by(|(have, _)| have.cmp(&name));
+            let has_text = place.is_ok_and(|place| list[place].1);
+            if let Some(listed) = self.listed.get_mut(&name) {
+                listed.has_text |= has_text;
+            }
+        }
+        if !world.seen.list_is_another && !std::mem::take(&mut self.looks_again) {
+            return;
+        }
+        let has_room = self.has_room(list.len());
+        self.looks_again |= !has_room;
+        for (name, has_text) in list {
+            if !self.listed.contains_key(name) {
+                let first = Listed { first: now, has_text: *has_text, has_arrived: false };
+                self.listed.insert(name.clone(), first);
+                self.newly_listed.push(name.clone());
+            }
+            if stream.count(name) > 0 || self.is_settled(name) {
+                continue;
+            }
+            if has_room {
+                self.perhaps.remove(name);
+                self.awaited.entry(name.clone()).or_insert(now);
+            } else if !self.awaited.contains_key(name) {
+                self.perhaps.insert(name.clone());
+            }
+        }
+    }
+
+    /// Whether the agent takes so many more: what it has no room for is its
+    /// only if a later list names it again.
+    fn has_room(&self, more: usize) -> bool {
+        let waiting = self.awaited.len() + self.perhaps.len() + more;
+        waiting <= DISCOVERED_MAX && self.untold.len() + waiting + ROWS_MAX <= REMEMBERED_MAX
+    }
+
+    pub(super) fn streamed(&mut self, world: &World, stream: &Stream) {
+        for line in stream.gone_lines() {
+            if stream.count(&line.name) == 0 {
+                self.untold.remove(&line.name);
+                self.looks_again = true;
+            }
+        }
+        for line in stream.new_lines() {
+            self.awaited.remove(&line.name);
+            self.perhaps.remove(&line.name);
+            self.arrived += 1;
+            let Some(listed) = self.listed.get_mut(&line.name) else {
+                continue;
+            };
+            if !std::mem::replace(&mut listed.has_arrived, true) {
+                let (since, place) = (world.now(), self.arrived);
+                let untold = Untold { since, message: None, may_be_told: false, place };
+                self.untold.insert(line.name.clone(), untold);
+            }
+        }
+    }
+
+    pub(super) fn turned(&mut self, world: &World, turn: Turn) {
+        match turn {
+            // What waited for the disk went with the process.
+            Turn::Starts | Turn::Killed => {
+                self.loses(world);
+                self.untold.values_mut().for_each(|untold| untold.may_be_told = true);
+            }
+            Turn::AskedToStop | Turn::Sleeps | Turn::TokenWritten => {}
+        }
+    }
+
+    pub(super) fn said(&mut self, world: &World, notice: &Notice) {
+        if matches!(notice, Notice::FolderEmptied | Notice::JournalCorrupt { .. }) {
+            // What was told may be forgotten, and what was forgotten is told
+            // only if it is listed again.
+            self.loses(world);
+            self.untold.clear();
+        } else if matches!(notice, Notice::BacklogSettled { .. }) {
+            self.settled_until = Some(world.now());
+            self.awaited.clear();
+        }
+    }
+
+    fn loses(&mut self, world: &World) {
+        self.lost = world.now();
+        self.looks_again = true;
+        self.awaited.clear();
+        self.perhaps.clear();
+    }
+
+    pub(super) fn sent(&mut self, sent: &Sent) {
+        if let Request::SelfMessage { id, text } = &sent.what {
+            let message = Announcement::read(id, text);
+            for name in self.told_by(&message) {
+                if let Some(untold) = self.untold.get_mut(&name) {
+                    untold.message = Some(id.clone());
+                    untold.may_be_told = true;
+                }
+            }
+        }
+    }
+
+    /// The results that it names, and those that it counts: the oldest of
+    /// the others, those last that an earlier message may have told of.
+    fn told_by(&self, message: &Announcement) -> Vec<ResultName> {
+        let mut names = message.names.clone();
+        if message.more > 0 {
+            let others = self.untold.iter().filter(|(name, _)| !message.names.contains(name));
+            let mut others: Vec<_> =
+                others.map(|(name, untold)| (untold.may_be_told, untold.place, name)).collect();
+            others.sort_unstable();
+            names.extend(others.iter().take(message.more).map(|(_, _, name)| (*name).clone()));
+        }
+        names
+    }
+
+    /// The platform took a message: it reached the agent, or will.
+    pub(super) fn accepted(&mut self, id: &str) {
+        self.untold.retain(|_, untold| untold.message.as_deref() != Some(id));
+    }
+}
