@@ -85,6 +85,9 @@ pub struct Setup {
     pub turn_ms: u64,
     /// Whether the agent takes its results in each turn.
     pub reads: bool,
+    /// Whether it takes them under a lease, and not by renaming.
+    #[serde(default, skip_serializing_if = "act::is_false")]
+    pub leases: bool,
 }
 
 impl Default for Setup {
@@ -100,6 +103,7 @@ impl Default for Setup {
             later_platform: false,
             turn_ms: 2_000,
             reads: true,
+            leases: false,
         }
     }
 }

@@ -169,6 +169,8 @@ fn simpler_entries(entry: &Entry) -> Vec<Entry> {
         | Act::PlatformSkew { .. }
         | Act::DiskError { .. }
         | Act::Read
+        | Act::Lease { .. }
+        | Act::Retune { .. }
         | Act::DiskFails { .. } => Vec::new(),
     };
     let rounded = entry.at_ms - entry.at_ms % 10_000;

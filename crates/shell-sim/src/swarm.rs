@@ -42,7 +42,7 @@ pub struct Swarm {
 type Draw = fn(&mut Drawing) -> Act;
 
 /// Groups of acts, each switched on or off as one.
-const KINDS: [(&str, Draw); 22] = [
+const KINDS: [(&str, Draw); 23] = [
     ("finishes", Drawing::finish),
     ("bursts", Drawing::burst),
     ("foreign", |drawing| Act::FinishForeign { number: drawing.below_u32(40) }),
@@ -54,7 +54,8 @@ const KINDS: [(&str, Draw); 22] = [
     ("sleeps", Drawing::sleep),
     ("clocks", Drawing::clock),
     ("tokens", Drawing::token),
-    ("reads", |_| Act::Read),
+    ("reads", Drawing::read),
+    ("retunes", Drawing::retune),
     ("reports", Drawing::report),
     ("agent modes", Drawing::agent_mode),
     ("platform faults", Drawing::fault),
@@ -144,6 +145,7 @@ impl Drawing {
             later_platform: self.one(&[true, false]),
             turn_ms: self.one(&[500, 20_000, 200_000]),
             backlog: if self.dice.below(8) == 0 { Backlog::None } else { Backlog::All },
+            leases: self.one(&[false, false, true]),
             ..Setup::default()
         }
     }
@@ -253,6 +255,20 @@ impl Drawing {
         match self.dice.below(4) {
             0 => Act::RevokeTokens,
             _ => Act::RotateToken { file_late_ms: self.one(&[0, 5_000, 70_000]) },
+        }
+    }
+
+    fn read(&mut self) -> Act {
+        if self.dice.below(2) == 0 {
+            return Act::Read;
+        }
+        Act::Lease { holds_ms: self.one(&[Some(0), Some(5_000), Some(90_000), None]) }
+    }
+
+    fn retune(&mut self) -> Act {
+        Act::Retune {
+            announce: self.one(&[Announce::Summary, Announce::Ids]),
+            notify: self.one(&[Notify::Failures, Notify::All, Notify::None]),
         }
     }
 

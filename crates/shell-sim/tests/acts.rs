@@ -6,16 +6,18 @@
 use std::path::Path;
 use std::time::Duration;
 
+use everbeat_core::{Announce, Notify};
 use everbeat_platform::OutageKind;
 use everbeat_sim::disk::VirtualDisk;
-use everbeat_sim::plan::{Act, Entry, Lost, OWN, Odd, Plan, Setup, completed};
+use everbeat_sim::plan::{Act, Entry, Lost, OWN, Odd, Plan, Setup, completed, failed};
 use everbeat_sim::promises::watch::Watch;
 use everbeat_sim::verdict;
-use everbeat_sim::world::{World, notice_name};
+use everbeat_sim::world::{Request, World, notice_name};
 use everbeat_store::{Access, Disk};
 
 const MINUTE: u64 = 60_000;
 const RESULTS: &str = "/tmp/delegation_results.jsonl";
+const LEASED: &str = "/tmp/.everbeat-own-workspace.leased";
 
 /// Half an hour of this, then half an hour healed.
 fn plan(acts: impl IntoIterator<Item = (u64, Act)>) -> Plan {
@@ -223,4 +225,54 @@ fn a_healed_world_keeps_its_token_where_nobody_touched_it() {
     let world = run(&plan([(MINUTE, Act::RevokeTokens)]));
     assert_eq!(world.seen.rotations.len(), 1);
     assert!(world.platform.workspace(OWN).unwrap().registrations.total() > 0);
+}
+
+/// What was handed out and never acknowledged is handed out again in a later
+/// turn, and stands in the stream once.
+#[test]
+fn an_abandoned_lease_is_taken_again() {
+    let gone = Act::Lease { holds_ms: None };
+    let mut plan = plan([(5 * MINUTE, finish(1)), (10 * MINUTE, gone), (20 * MINUTE, finish(2))]);
+    plan.setup.reads = false;
+    let world = run(&plan);
+    assert!(world.disk().exists(Path::new(LEASED)), "nobody came back for it");
+    assert_eq!(results(&world), 2);
+
+    plan.setup.reads = true;
+    plan.entries[1] = Entry { at_ms: 5 * MINUTE + 1_000, act: Act::Lease { holds_ms: None } };
+    let world = run(&plan);
+    assert!(!world.disk().exists(Path::new(LEASED)));
+    assert_eq!(results(&world), 2);
+}
+
+/// Kill after kill while a holder has results: each is handed out until it is
+/// acknowledged, and stands in the stream once.
+#[test]
+fn leases_outlive_their_processes() {
+    let kills = (1..25).map(|minute| {
+        let act = Act::Kill { after_calls: u32::try_from(minute % 5).unwrap(), down_ms: 500 };
+        (minute * MINUTE, act)
+    });
+    let finishes = (0..24_u32).map(|number| (u64::from(number) * 50_000, finish(number)));
+    let mut plan = plan(kills.chain(finishes));
+    plan.setup.leases = true;
+    plan.setup.cooldown_ms = 5_000;
+    assert_eq!(results(&run(&plan)), 24);
+}
+
+/// What a self-message says changes with the configuration, and what it said
+/// before does not.
+#[test]
+fn a_retuned_agent_goes_on() {
+    let ids = Act::Retune { announce: Announce::Ids, notify: Notify::None };
+    let finish = |number| {
+        let finish = failed(number);
+        Act::Finish { first: number, count: 1, finish }
+    };
+    let world = run(&plan([(MINUTE, finish(1)), (10 * MINUTE, ids), (11 * MINUTE, finish(2))]));
+    let texts = world.seen.sent.iter().filter_map(|sent| {
+        let Request::SelfMessage { text, .. } = &sent.what else { return None };
+        Some(text.contains("cannot do"))
+    });
+    assert_eq!(texts.collect::<Vec<_>>(), [true, false]);
 }

@@ -1,6 +1,6 @@
 //! What can be done to the world.
 
-use everbeat_core::Report;
+use everbeat_core::{Announce, Notify, Report};
 use everbeat_platform::{AgentMode, FaultEffect, Finish, OutageKind, Route};
 use serde::{Deserialize, Serialize};
 
@@ -172,8 +172,20 @@ pub enum Act {
         /// By so many percent; slow if negative. 0 ends it.
         percent: i8,
     },
-    /// The agent takes its results, in some other turn.
+    /// The agent takes its results by renaming, in some other turn.
     Read,
+    /// The agent takes its results under a lease, in some other turn.
+    Lease {
+        /// It acknowledges after so long; never if `None`, since it is gone.
+        holds_ms: Option<u64>,
+    },
+    /// The agent is configured anew as it runs, until it is started again.
+    Retune {
+        /// What a self-message says.
+        announce: Announce,
+        /// What the user is told.
+        notify: Notify,
+    },
     /// File calls of the agent fail from now on.
     DiskFails {
         /// How.
@@ -200,7 +212,7 @@ pub enum Act {
 
 /// For serde, which asks by reference.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-const fn is_false(flag: &bool) -> bool {
+pub(super) const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
@@ -267,6 +279,9 @@ impl Act {
             Self::WallStep { .. } => "wall_step",
             Self::WallDrift { .. } => "wall_drift",
             Self::Read => "read",
+            Self::Lease { holds_ms: Some(_) } => "lease",
+            Self::Lease { holds_ms: None } => "lease_abandoned",
+            Self::Retune { .. } => "retune",
             Self::DiskFails { how, .. } => match how {
                 DiskTrouble::Full => "disk_full",
                 DiskTrouble::ReadOnly => "disk_read_only",
@@ -279,7 +294,7 @@ impl Act {
     }
 
     /// Every name there is, in order.
-    pub const NAMES: [&'static str; 54] = [
+    pub const NAMES: [&'static str; 57] = [
         "finish",
         "finish_foreign",
         "long_list",
@@ -328,6 +343,9 @@ impl Act {
         "wall_step",
         "wall_drift",
         "read",
+        "lease",
+        "lease_abandoned",
+        "retune",
         "disk_full",
         "disk_read_only",
         "disk_broken",

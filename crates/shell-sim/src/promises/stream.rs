@@ -26,8 +26,12 @@ pub struct Stream {
     counts: BTreeMap<ResultName, u32>,
     /// Bytes that the reader has taken in and that were read here.
     taken: usize,
+    /// The same of what holders have acknowledged.
+    acknowledged: usize,
     /// What it has renamed and not yet read.
     held: Part,
+    /// What is handed out under a lease.
+    leased: Part,
     /// What lies in the results file.
     lying: Part,
     new: Vec<Rc<Line>>,
@@ -55,10 +59,12 @@ impl Stream {
         self.counts.len()
     }
 
-    /// Whether the result lies in the results file, for the reader to take.
+    /// Whether the result lies in the results file, for the reader to take, or
+    /// is handed out and may be again.
     #[must_use]
     pub fn is_lying(&self, name: &ResultName) -> bool {
-        self.lying.lines.iter().any(|line| line.name == *name)
+        let mut lines = self.lying.lines.iter().chain(&self.leased.lines);
+        lines.any(|line| line.name == *name)
     }
 
     /// The lines that its last change brought.
@@ -82,19 +88,21 @@ impl Stream {
     /// It is another one now.
     pub(super) fn now_is(&mut self, parts: &StreamParts<'_>) {
         let taken = parts.taken.get(self.taken..).unwrap_or_default();
-        let known = [std::mem::take(&mut self.held), std::mem::take(&mut self.lying)];
-        let read = |bytes: &[u8]| Part::read(bytes, &known);
-        let parts = (read(taken), read(parts.held), read(parts.lying));
+        let acknowledged = parts.acknowledged.get(self.acknowledged..).unwrap_or_default();
         self.taken += taken.len();
-        let (taken, held, lying) = match parts {
-            (Ok(taken), Ok(held), Ok(lying)) => (taken, held, lying),
-            (Err(line), _, _) | (_, Err(line), _) | (_, _, Err(line)) => {
+        self.acknowledged += acknowledged.len();
+        let known = [&mut self.held, &mut self.leased, &mut self.lying].map(std::mem::take);
+        let read = |bytes: &[u8]| Part::read(bytes, &known);
+        let parts = [taken, acknowledged, parts.held, parts.leased, parts.lying];
+        let parts: Vec<Part> = match parts.into_iter().map(read).collect() {
+            Ok(parts) => parts,
+            Err(line) => {
                 self.torn = Some(line);
                 return;
             }
         };
         let before = known.iter().flat_map(|part| part.lines.iter());
-        let after = [&taken, &held, &lying].into_iter().flat_map(|part| part.lines.iter());
+        let after = parts.iter().flat_map(|part| part.lines.iter());
         let (before, after): (Vec<_>, Vec<_>) =
             (before.cloned().collect(), after.cloned().collect());
         (self.gone, self.new) = differing(&before, &after);
@@ -109,7 +117,10 @@ impl Stream {
         for line in &self.new {
             *self.counts.entry(line.name.clone()).or_default() += 1;
         }
-        (self.held, self.lying) = (held, lying);
+        let mut latest = parts.into_iter().skip(2);
+        for part in [&mut self.held, &mut self.leased, &mut self.lying] {
+            *part = latest.next().unwrap_or_default();
+        }
     }
 }
 
@@ -157,6 +168,9 @@ fn differing(before: &[Rc<Line>], after: &[Rc<Line>]) -> (Vec<Rc<Line>>, Vec<Rc<
 mod tests {
     use super::*;
 
+    const NOTHING: StreamParts<'_> =
+        StreamParts { taken: &[], acknowledged: &[], held: &[], leased: &[], lying: &[] };
+
     fn lines(numbers: &[u32]) -> Vec<u8> {
         let line = |number: &u32| {
             format!("{{\"delegation_id\":\"d{number}\",\"status\":\"failed\"}}\n").into_bytes()
@@ -166,7 +180,7 @@ mod tests {
 
     fn changes(stream: &mut Stream, taken: &[u32], held: &[u32], lying: &[u32]) -> [String; 2] {
         let (taken, held, lying) = (lines(taken), lines(held), lines(lying));
-        stream.now_is(&StreamParts { taken: &taken, held: &held, lying: &lying });
+        stream.now_is(&StreamParts { taken: &taken, held: &held, lying: &lying, ..NOTHING });
         let names = |lines: &[Rc<Line>]| lines.iter().map(|line| line.name.0.as_str()).collect();
         [names(&stream.new), names(&stream.gone)]
     }
@@ -187,10 +201,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_handed_out_and_acknowledged_stays() {
+        let mut stream = Stream::default();
+        let (one, two) = (lines(&[1]), lines(&[2]));
+        for parts in [
+            StreamParts { lying: &one, ..NOTHING },
+            StreamParts { leased: &one, ..NOTHING },
+            StreamParts { leased: &one, lying: &two, ..NOTHING },
+            StreamParts { acknowledged: &one, lying: &two, ..NOTHING },
+            StreamParts { acknowledged: &one, held: &two, ..NOTHING },
+        ] {
+            stream.now_is(&parts);
+            assert!(stream.gone.is_empty() && stream.torn.is_none());
+        }
+        assert_eq!(stream.counts.values().collect::<Vec<_>>(), [&1, &1]);
+    }
+
+    #[test]
     fn half_a_line_is_torn() {
         for bytes in [&lines(&[1])[..20], &lines(&[1])[..lines(&[1]).len() - 1], b"{}\n"] {
             let mut stream = Stream::default();
-            stream.now_is(&StreamParts { taken: &[], held: &[], lying: bytes });
+            stream.now_is(&StreamParts { lying: bytes, ..NOTHING });
             assert!(stream.torn().is_some(), "{bytes:?}");
         }
     }

@@ -48,6 +48,7 @@ fn setup(spec: &SetupSpec) -> Setup {
         later_platform: spec.later_platform,
         turn_ms: spec.turn.ms(),
         reads: spec.reads,
+        leases: spec.leases,
     }
 }
 

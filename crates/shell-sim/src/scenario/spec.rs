@@ -42,6 +42,7 @@ pub(super) struct SetupSpec {
     pub(super) later_platform: bool,
     pub(super) turn: Span,
     pub(super) reads: bool,
+    pub(super) leases: bool,
 }
 
 impl Default for SetupSpec {
@@ -59,6 +60,7 @@ impl Default for SetupSpec {
             later_platform: setup.later_platform,
             turn: span(setup.turn_ms),
             reads: setup.reads,
+            leases: setup.leases,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use everbeat_core::{Event, Outcome};
+use everbeat_core::{Config, Event, Outcome};
 use everbeat_platform::{AgentMode, Fault, FaultEffect, Finish, NewDelegation, Route};
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ impl World {
                 let _ = self.platform.set_agent(OWN, mode, Some(turn_ms));
             }
             Act::Report { report } => {
-                if self.asleep_until.is_none_or(|until| until <= self.now) {
+                if !self.is_asleep() {
                     self.tell(Event::Report(report));
                 }
             }
@@ -94,8 +94,7 @@ impl World {
                 }
             }
             Act::Stop { down_ms } => {
-                if self.process.is_some() && self.asleep_until.is_none_or(|until| until <= self.now)
-                {
+                if self.process.is_some() && !self.is_asleep() {
                     self.down = Duration::from_millis(down_ms);
                     self.seen.stops.push(Stopping { asked: self.now, ended: None });
                     self.tell(Event::Stop);
@@ -103,13 +102,20 @@ impl World {
             }
             Act::SecondStart { after_calls } => self.files.start_second_after(after_calls),
             Act::Suspend { ms, clock_stops } => {
-                if self.asleep_until.is_none_or(|until| until <= self.now) {
+                if !self.is_asleep() {
                     self.sleep(Duration::from_millis(ms), clock_stops);
                 }
             }
             Act::WallStep { ms } => self.clocks.step_wall(ms),
             Act::WallDrift { percent } => self.clocks.drift_wall(self.now, percent),
             Act::Read => self.read_results(),
+            Act::Lease { holds_ms } => self.take_leased(holds_ms.map(Duration::from_millis)),
+            Act::Retune { announce, notify } => {
+                if !self.is_asleep() {
+                    let config = Config { announce, notify, ..self.plan.setup.config() };
+                    self.tell(Event::Retune(config.tuning()));
+                }
+            }
             Act::DiskFails { how, calls } => self.disk_fails(how, calls),
             Act::DiskError { after_calls } => self.files.err_after(after_calls),
             Act::RemountReadOnly { ms } => {
@@ -118,6 +124,11 @@ impl World {
             }
             Act::DiskSlow { ms } => self.disk_slow = Duration::from_millis(ms),
         }
+    }
+
+    /// Whether no process runs because the machine sleeps.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.asleep_until.is_some_and(|until| until > self.now)
     }
 
     fn sleep(&mut self, length: Duration, clock_stops: bool) {

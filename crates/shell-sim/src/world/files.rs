@@ -8,7 +8,7 @@ use std::rc::Rc;
 use everbeat_core::{Action, FileFailureKind, Outcome};
 use everbeat_store::{DiskErrorKind, Store};
 
-use super::process::{CONFIGS, FOLDER, RESULTS, paths, state_dir};
+use super::process::{CONFIGS, FOLDER, LEASED, RESULTS, paths, state_dir};
 use crate::dice::Dice;
 use crate::disk::{Call, CallKind, NameLoss, Reader, Tear, Thing, Verdict, VirtualDisk};
 use crate::plan::{DiskTrouble, Names, Odd};
@@ -43,8 +43,12 @@ struct Inner {
 pub struct StreamParts<'a> {
     /// What the reader has read.
     pub taken: &'a [u8],
+    /// What holders of leases have acknowledged.
+    pub acknowledged: &'a [u8],
     /// What it has renamed and not yet read.
     pub held: &'a [u8],
+    /// What is handed out under a lease.
+    pub leased: &'a [u8],
     /// What lies in the results file.
     pub lying: &'a [u8],
 }
@@ -197,17 +201,33 @@ impl Files {
         }
     }
 
-    /// Shows `look` the stream.
-    pub(super) fn with_stream<T>(&self, look: impl FnOnce(&StreamParts<'_>) -> T) -> T {
-        let reader = &self.inner.borrow().reader;
-        let held = reader.holds(&self.disk);
-        let lying = self.disk.own_contents(Path::new(RESULTS)).unwrap_or_default();
-        look(&StreamParts { taken: reader.has_read(), held: &held, lying: &lying })
+    /// What is handed out under a lease, or was and is to be again.
+    pub(super) fn leased(&self) -> Option<Vec<u8>> {
+        self.disk.own_contents(Path::new(LEASED))
     }
 
-    /// Everything that the reader took and all that still lies there.
-    pub(super) fn stream(&self) -> Vec<u8> {
+    /// Shows `look` the stream.
+    pub(super) fn with_stream<T>(
+        &self,
+        acknowledged: &[u8],
+        look: impl FnOnce(&StreamParts<'_>) -> T,
+    ) -> T {
+        let reader = &self.inner.borrow().reader;
+        look(&StreamParts {
+            taken: reader.has_read(),
+            acknowledged,
+            held: &reader.holds(&self.disk),
+            leased: &self.leased().unwrap_or_default(),
+            lying: &self.disk.own_contents(Path::new(RESULTS)).unwrap_or_default(),
+        })
+    }
+
+    /// Everything that the reader took or a holder acknowledged, and all that
+    /// still lies there.
+    pub(super) fn stream(&self, acknowledged: &[u8]) -> Vec<u8> {
         let mut bytes = self.inner.borrow().reader.taken(&self.disk);
+        bytes.extend(acknowledged);
+        bytes.extend(self.leased().unwrap_or_default());
         bytes.extend(self.disk.own_contents(Path::new(RESULTS)).unwrap_or_default());
         bytes
     }
@@ -215,7 +235,7 @@ impl Files {
 
 impl Inner {
     fn verdict(&mut self, disk: &VirtualDisk, call: &Call) -> Verdict {
-        let is_results = |path: &Path| path.as_os_str() == RESULTS;
+        let is_results = |path: &Path| [RESULTS, LEASED].iter().any(|one| path.as_os_str() == *one);
         if call.kind.writes() && (is_results(&call.path) || is_results(&call.to)) {
             self.changes += 1;
         }

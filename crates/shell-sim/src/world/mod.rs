@@ -4,6 +4,7 @@
 mod acts;
 mod clocks;
 mod files;
+mod holder;
 mod names;
 mod network;
 mod process;
@@ -26,6 +27,7 @@ use crate::promises::watch::{Broken, Watch};
 use crate::wire;
 use clocks::Clocks;
 use files::Files;
+use holder::Holder;
 use network::{Fate, Way};
 use process::Process;
 use secrets::Secrets;
@@ -52,6 +54,7 @@ pub struct World {
     pub plan: Plan,
     config: ValidConfig,
     files: Files,
+    holder: Holder,
     now: Duration,
     clocks: Clocks,
     agenda: Agenda<Happening>,
@@ -103,6 +106,8 @@ enum Happening {
     Remounted,
     /// The agent's turn has come to reading its results.
     Reads,
+    /// The agent is done with what it was handed under a lease.
+    Acknowledges { lease: String },
 }
 
 /// Who ends a command.
@@ -134,6 +139,7 @@ impl World {
             plan: plan.clone(),
             config,
             files: Files::new(plan.seed),
+            holder: Holder::default(),
             now: Duration::ZERO,
             clocks: Clocks::default(),
             agenda: Agenda::default(),
@@ -300,7 +306,8 @@ impl World {
                     self.write_token(&token);
                 }
             }
-            Happening::Reads => self.read_results(),
+            Happening::Reads => self.turn_comes(),
+            Happening::Acknowledges { lease } => self.acknowledges(&lease),
             Happening::OddGoes => self.files.remove_odd(),
             Happening::Remounted => self.files.remount(false),
         }

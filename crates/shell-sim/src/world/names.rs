@@ -118,11 +118,11 @@ pub const fn action_name(action: &Action) -> &'static str {
 }
 
 /// What the core can be told: each report, and each way for a command to end.
-/// The others are a shell's that misbehaves, and the retuning of a running
-/// machine, which has text cases of its own.
-pub const EVENT_NAMES: [&str; 30] = [
+/// The others are a shell's that misbehaves.
+pub const EVENT_NAMES: [&str; 31] = [
     "tick",
     "stop",
+    "retune",
     "task_started",
     "task_list",
     "task_ended",

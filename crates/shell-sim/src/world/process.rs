@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use everbeat_core::{Action, CommandId, Heartbeat, Now, Outcome, Secret, ValidConfig};
-use everbeat_store::{Disk, Paths, Store, read_secret, write_secret};
+use everbeat_core::{
+    Action, CommandId, FileFailure, Heartbeat, Instant, Now, Outcome, Secret, ValidConfig,
+};
+use everbeat_store::{Disk, LeaseDesk, Paths, Store, read_secret, write_secret};
 
 use crate::plan::OWN;
 
@@ -15,6 +18,9 @@ pub(crate) const CONFIGS: &str = "/configs";
 pub(crate) const FOLDER: &str = "/tmp";
 /// The file that the reader takes.
 pub(crate) const RESULTS: &str = "/tmp/delegation_results.jsonl";
+
+/// Where the store keeps what is handed out under a lease.
+pub(crate) const LEASED: &str = "/tmp/.everbeat-own-workspace.leased";
 
 pub(crate) fn token_file() -> PathBuf {
     Path::new(CONFIGS).join(".auth_token")
@@ -41,6 +47,7 @@ pub(crate) struct Process<D: Disk> {
     pub(crate) has_told_metadata: bool,
     disk: D,
     store: Store<D>,
+    desk: LeaseDesk,
 }
 
 impl<D: Disk + Clone> Process<D> {
@@ -52,8 +59,30 @@ impl<D: Disk + Clone> Process<D> {
             cancelled: BTreeSet::new(),
             has_told_metadata: false,
             store: Store::new(disk.clone(), paths()),
+            desk: LeaseDesk::new(seed),
             disk,
         }
+    }
+
+    /// Hands out what waits, under a lease that lasts so long; `None` where
+    /// nothing does, somebody else has a lease, or a call failed.
+    pub(crate) fn hand_out(&mut self, now: Instant, lasts: Duration) -> Option<(String, Vec<u8>)> {
+        self.desk.may_take(now).ok()?;
+        let taken = self.store.take().ok()??;
+        Some((self.desk.hand_out(now, lasts).id, taken.bytes))
+    }
+
+    /// Forgets what was handed out under this lease; `None` if it is not the
+    /// last one that was given.
+    pub(crate) fn acknowledge(&mut self, lease: &str) -> Option<Result<bool, FileFailure>> {
+        if !self.desk.may_acknowledge(lease) {
+            return None;
+        }
+        let acknowledged = self.store.acknowledge();
+        if acknowledged.is_ok() {
+            self.desk.acknowledged();
+        }
+        Some(acknowledged)
     }
 
     /// Carries out a command that is about files.
@@ -97,6 +126,6 @@ impl<D: Disk + Clone> Process<D> {
     }
 }
 
-fn saved(written: Result<(), everbeat_core::FileFailure>) -> Outcome {
+fn saved(written: Result<(), FileFailure>) -> Outcome {
     written.map_or_else(Outcome::FileFailed, |()| Outcome::SecretSaved)
 }

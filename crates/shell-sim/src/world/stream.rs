@@ -1,5 +1,5 @@
-//! What stands in the stream: everything that the reader took and all that
-//! still lies there.
+//! What stands in the stream: everything that the reader took or a holder of a
+//! lease acknowledged, and all that still lies there.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use serde_json::Value;
 use super::{ResultName, StreamParts, World};
 
 impl World {
-    /// The results in everything that the reader took and all that still lies
-    /// there, counted.
+    /// The results in everything that the reader took or a holder acknowledged
+    /// and all that still lies there, counted.
     ///
     /// # Errors
     /// The first line that is no result.
     pub fn stream(&self) -> Result<BTreeMap<ResultName, u32>, String> {
-        results_in(&self.files.stream())
+        results_in(&self.files.stream(self.holder.done()))
     }
 
     /// Grows whenever the stream may be another one, or a second process did
@@ -25,7 +25,7 @@ impl World {
 
     /// Shows `look` the stream.
     pub(crate) fn with_stream<T>(&self, look: impl FnOnce(&StreamParts<'_>) -> T) -> T {
-        self.files.with_stream(look)
+        self.files.with_stream(self.holder.done(), look)
     }
 
     /// What a second process did that it must not, if there was such a thing.
