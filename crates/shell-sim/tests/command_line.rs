@@ -90,3 +90,17 @@ fn mutants_are_listed_and_planted_only_where_they_can_be() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("make mutants"));
     }
 }
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let mut child = sim()
+        .args(["run", "--seed", "1", "--hours", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), said.as_ref()), (Some(141), ""));
+}

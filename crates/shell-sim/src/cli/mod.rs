@@ -4,6 +4,7 @@ mod interrupt;
 mod mutants;
 mod replaying;
 mod run;
+mod say;
 mod scenario;
 mod shrinking;
 mod sweeping;
@@ -21,7 +22,7 @@ use everbeat_sim::{saved, swarm};
 ///
 /// Exit codes: 0 all promises kept, 1 a promise broken (or, with
 /// --require-coverage, something never exercised), 2 bad usage or a bad file,
-/// 130 interrupted.
+/// 130 interrupted, 141 nobody reads the output any more.
 #[derive(Debug, Parser)]
 #[command(name = "everbeat-sim", version)]
 struct Cli {

@@ -8,6 +8,7 @@ use clap::Args;
 use everbeat_core::planted::Fault;
 use everbeat_sim::mutants::{self, CAN_PLANT, Caught, How, Hunt};
 
+use super::say::say;
 use super::sweeping::{parse_part, processors};
 
 /// Of all faults, so many must be caught by seeds.
@@ -46,7 +47,7 @@ pub(super) fn mutants(args: &MutantsArgs) -> Result<ExitCode, Box<dyn Error>> {
     if args.list {
         for fault in faults {
             let promises = mutants::expected(fault).join(", ");
-            println!("{:<30} {promises:<10} {}", mutants::name(fault), fault.about());
+            say!("{:<30} {promises:<10} {}", mutants::name(fault), fault.about());
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -58,7 +59,7 @@ pub(super) fn mutants(args: &MutantsArgs) -> Result<ExitCode, Box<dyn Error>> {
     let jobs = args.jobs.unwrap_or_else(processors);
     let hunt = Hunt { from: args.from, seeds: args.seeds, hours: args.hours, jobs };
     let table = Table { markdown: args.markdown };
-    println!(
+    say!(
         "{} mutants, up to {} seeds of {} hours each from {}\n",
         faults.len(),
         args.seeds,
@@ -79,7 +80,7 @@ pub(super) fn mutants(args: &MutantsArgs) -> Result<ExitCode, Box<dyn Error>> {
             None => missed.push(mutants::name(*fault)),
         }
     }
-    println!(
+    say!(
         "\n{} of {} mutants caught, {by_seeds} of them by a sweep; took {:.0} s, {:.0} s of \
          processors",
         faults.len() - missed.len(),
@@ -88,12 +89,12 @@ pub(super) fn mutants(args: &MutantsArgs) -> Result<ExitCode, Box<dyn Error>> {
         cpu.as_secs_f64()
     );
     if !missed.is_empty() {
-        println!("not caught: {}", missed.join(", "));
-        println!("everbeat-sim mutants --only {} --seeds {}", missed.join(","), args.seeds * 5);
+        say!("not caught: {}", missed.join(", "));
+        say!("everbeat-sim mutants --only {} --seeds {}", missed.join(","), args.seeds * 5);
         return Ok(ExitCode::FAILURE);
     }
     if faults.len() == Fault::ALL.len() && by_seeds < BY_SEEDS_MIN {
-        println!("a sweep must catch {BY_SEEDS_MIN} of them");
+        say!("a sweep must catch {BY_SEEDS_MIN} of them");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -120,7 +121,7 @@ impl Table {
     fn head(&self) {
         self.cells(["mutant", "caught by", "seeds", "CPU s", "what it does"]);
         if self.markdown {
-            println!("|---|---|--:|--:|---|");
+            say!("|---|---|--:|--:|---|");
         }
     }
 
@@ -142,9 +143,9 @@ impl Table {
 
     fn cells(&self, [name, promise, seeds, cpu, about]: [&str; 5]) {
         if self.markdown {
-            println!("| {name} | {promise} | {seeds} | {cpu} | {about} |");
+            say!("| {name} | {promise} | {seeds} | {cpu} | {about} |");
         } else {
-            println!("{name:<30} {promise:<10} {seeds:>9} {cpu:>7}  {about}");
+            say!("{name:<30} {promise:<10} {seeds:>9} {cpu:>7}  {about}");
         }
     }
 }

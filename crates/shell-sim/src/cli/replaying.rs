@@ -8,20 +8,22 @@ use std::process::ExitCode;
 
 use everbeat_sim::replay;
 
+use super::say::say;
+
 pub(super) fn replay(path: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let file = File::open(path).map_err(|error| named(&error))?;
     let found = replay::replay(BufReader::new(file)).map_err(|error| named(&error))?;
-    println!("{} events fed, {} commands and notices compared", found.events, found.outputs);
+    say!("{} events fed, {} commands and notices compared", found.events, found.outputs);
     let Some(difference) = found.difference else {
-        println!("the same came out");
+        say!("the same came out");
         return Ok(ExitCode::SUCCESS);
     };
     for line in &difference.before {
-        println!("  {line}");
+        say!("  {line}");
     }
-    println!("first difference, at {}:{}:", path.display(), difference.line);
-    println!("- {}", difference.then);
-    println!("+ {}", difference.now);
+    say!("first difference, at {}:{}:", path.display(), difference.line);
+    say!("- {}", difference.then);
+    say!("+ {}", difference.now);
     Ok(ExitCode::FAILURE)
 }

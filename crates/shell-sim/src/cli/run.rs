@@ -13,6 +13,7 @@ use everbeat_sim::verdict::{self, Judged};
 use everbeat_sim::world::{TRACE_VERSION, TraceHeader, TraceLine};
 
 use super::Drawn;
+use super::say::say;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -68,16 +69,16 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
     }
     if let Some(path) = &args.save_plan {
         everbeat_sim::saved::write_plan(path, &plan, "")?;
-        println!("the plan is in {}", path.display());
+        say!("the plan is in {}", path.display());
     }
     let told = tell(&plan);
     if let Some(path) = &args.trace {
         write_trace(path, &told)?;
-        println!("what happened is in {}", path.display());
+        say!("what happened is in {}", path.display());
     }
     if let Some(Judged { world, watch, .. }) = &told.judged {
         let hours = world.now().as_secs_f64() / 3_600.0;
-        println!(
+        say!(
             "{hours:.1} hours, {} requests, {} results, {} starts, digest {:016x}",
             world.seen.sent.len(),
             watch.results(),
@@ -90,29 +91,29 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
 
 /// What the seed has drawn: the setup, which kinds are on and how often.
 fn tell_swarm(swarm: &Swarm, plan: &Plan) {
-    println!("seed {}, {} hours of faults", swarm.seed, swarm.hours);
+    say!("seed {}, {} hours of faults", swarm.seed, swarm.hours);
     let setup = serde_json::to_value(&plan.setup).unwrap_or_default();
     let setup = setup.as_object().into_iter().flatten();
     let setup: Vec<String> = setup
         .map(|(name, value)| format!("{name}={}", value.to_string().replace('"', "")))
         .collect();
-    println!("  setup  {}", setup.join(" "));
+    say!("  setup  {}", setup.join(" "));
     let on = swarm.tenths_an_hour.iter();
     let on: Vec<String> =
         on.map(|(name, tenths)| format!("{name} {}.{}/h", tenths / 10, tenths % 10)).collect();
-    println!("  on     {}", on.join(", "));
-    println!("  off    {}", swarm.off.join(", "));
+    say!("  on     {}", on.join(", "));
+    say!("  off    {}", swarm.off.join(", "));
     if let Some(at_ms) = swarm.busy_hour_at_ms {
-        println!("  busy   results come one by one from minute {}", at_ms / 60_000);
+        say!("  busy   results come one by one from minute {}", at_ms / 60_000);
     }
 }
 
 fn verdict_of(broken: &[Broken]) -> ExitCode {
     for line in broken {
-        println!("BROKEN {line}");
+        say!("BROKEN {line}");
     }
     if broken.is_empty() {
-        println!("all promises kept");
+        say!("all promises kept");
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -135,6 +136,6 @@ pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Box<dyn Error>> {
     let told = tell(&args.drawn.plan()?);
     let page = everbeat_sim::report::page(&told.header, &told.lines);
     std::fs::write(&args.out, page).map_err(|error| format!("{}: {error}", args.out.display()))?;
-    println!("the page is {}", args.out.display());
+    say!("the page is {}", args.out.display());
     Ok(verdict_of(&told.broken))
 }

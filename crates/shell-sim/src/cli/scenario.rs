@@ -6,22 +6,24 @@ use std::process::ExitCode;
 
 use everbeat_sim::scenario::Scenario;
 
+use super::say::say;
+
 pub(super) fn run(path: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let scenario = Scenario::read(path)?;
-    println!("{}: {}\n{}\n", scenario.name, scenario.title, scenario.shows);
+    say!("{}: {}\n{}\n", scenario.name, scenario.title, scenario.shows);
     let report = scenario.run();
-    println!("{}\n", report.summary);
-    println!("  {:<28} {:<18} counted", "what", "promised");
+    say!("{}\n", report.summary);
+    say!("  {:<28} {:<18} counted", "what", "promised");
     for row in &report.rows {
         let mark = if row.holds { " " } else { "!" };
-        println!("{mark} {:<28} {:<18} {}", row.what, row.promised, row.counted);
+        say!("{mark} {:<28} {:<18} {}", row.what, row.promised, row.counted);
     }
     let broken = report.rows.iter().filter(|row| !row.holds).count();
     if report.holds() {
-        println!("\nall as promised");
+        say!("\nall as promised");
         Ok(ExitCode::SUCCESS)
     } else {
-        println!("\n{broken} not as promised");
+        say!("\n{broken} not as promised");
         Ok(ExitCode::FAILURE)
     }
 }

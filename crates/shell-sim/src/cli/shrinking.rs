@@ -8,6 +8,7 @@ use clap::Args;
 use everbeat_sim::{saved, shrink};
 
 use super::Drawn;
+use super::say::say;
 
 #[derive(Debug, Args)]
 pub(super) struct ShrinkArgs {
@@ -24,14 +25,14 @@ pub(super) struct ShrinkArgs {
 pub(super) fn shrink(args: &ShrinkArgs) -> Result<ExitCode, Box<dyn Error>> {
     let plan = args.drawn.plan()?;
     let Some(first) = shrink::broken_promise(&plan) else {
-        println!("all promises kept: there is nothing to shrink");
+        say!("all promises kept: there is nothing to shrink");
         return Ok(ExitCode::SUCCESS);
     };
     let promise = args.promise.clone().unwrap_or(first);
     eprintln!("shrinking {} entries that break {promise}", plan.entries.len());
     let shortest = shrink::shrink(&plan, &promise, |left| eprintln!("  {left} entries"));
     saved::write_plan(&args.out, &shortest, &format!("breaks {promise}"))?;
-    println!("{} entries break {promise}", shortest.entries.len());
-    println!("everbeat-sim run --plan {}", args.out.display());
+    say!("{} entries break {promise}", shortest.entries.len());
+    say!("everbeat-sim run --plan {}", args.out.display());
     Ok(ExitCode::FAILURE)
 }

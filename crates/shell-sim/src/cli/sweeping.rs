@@ -11,6 +11,7 @@ use everbeat_sim::saved;
 use everbeat_sim::sweep::{Failure, Sweep, Tally};
 
 use super::interrupt::{self, Interrupt};
+use super::say::say;
 use super::table;
 
 #[derive(Debug, Args)]
@@ -58,7 +59,7 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<ExitCode, Box<dyn Error>> {
     let (from, seeds) = range(args);
     let sweep = Sweep { from, seeds, hours: args.hours, jobs };
     let interrupt = Interrupt::listen()?;
-    println!("seeds {from} to {}, {} hours each, {jobs} jobs", from + seeds, args.hours);
+    say!("seeds {from} to {}, {} hours each, {jobs} jobs", from + seeds, args.hours);
     let mut progress = Progress::new(seeds);
     let mut total = Tally::default();
     let mut failed = 0;
@@ -77,8 +78,8 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<ExitCode, Box<dyn Error>> {
     let is_whole = total.seeds == seeds;
     if !is_whole {
         let why = if interrupt.came() { "interrupted" } else { "enough failures" };
-        println!("\n{why}: {} of {seeds} seeds are done; to go on:", total.seeds);
-        println!("  {}", rest(args, from + total.seeds, seeds - total.seeds));
+        say!("\n{why}: {} of {seeds} seeds are done; to go on:", total.seeds);
+        say!("  {}", rest(args, from + total.seeds, seeds - total.seeds));
     }
     tell_failures(args, &failures)?;
     if interrupt.came() && !is_whole {
@@ -86,7 +87,7 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<ExitCode, Box<dyn Error>> {
     }
     let lacks = args.require_coverage && !total.not_met().is_empty();
     if lacks {
-        println!("\nthe sweep must meet everything: the list above says what it never did");
+        say!("\nthe sweep must meet everything: the list above says what it never did");
     }
     Ok(if is_broken || lacks { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -124,12 +125,12 @@ fn tell_failures(args: &SweepArgs, failures: &[Failure]) -> Result<(), Box<dyn E
         let path = args.failures.join(format!("seed-{}.json", failure.seed));
         let broken: Vec<String> = failure.broken.iter().map(ToString::to_string).collect();
         saved::write_plan(&path, &failure.plan, &broken.join("; "))?;
-        println!("\nseed {}:", failure.seed);
+        say!("\nseed {}:", failure.seed);
         for line in &broken {
-            println!("  {line}");
+            say!("  {line}");
         }
-        println!("  everbeat-sim run --seed {} --hours {}", failure.seed, args.hours);
-        println!("  everbeat-sim run --plan {}", path.display());
+        say!("  everbeat-sim run --seed {} --hours {}", failure.seed, args.hours);
+        say!("  everbeat-sim run --plan {}", path.display());
     }
     Ok(())
 }
@@ -197,6 +198,6 @@ impl Progress {
             eprintln!();
         }
         let seconds = self.began.elapsed().as_secs_f64();
-        println!("took {seconds:.1} s");
+        say!("took {seconds:.1} s");
     }
 }

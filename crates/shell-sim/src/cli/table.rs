@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use everbeat_sim::sweep::Tally;
 
+use super::say::say;
+
 /// Prints the tally; says whether it holds a violation.
 pub(super) fn print(tally: &Tally) -> bool {
-    println!();
-    println!("{:>12}  seeds", tally.seeds);
-    println!("{:>12.1}  simulated days", tally.days());
-    println!("{:>12}  requests", tally.requests);
-    println!("{:>12}  results in streams", tally.results);
+    say!("");
+    say!("{:>12}  seeds", tally.seeds);
+    say!("{:>12.1}  simulated days", tally.days());
+    say!("{:>12}  requests", tally.requests);
+    say!("{:>12}  results in streams", tally.results);
     counts("done to the worlds", &tally.acts);
     counts("told to the agents", &tally.events);
     counts("asked by the agents", &tally.actions);
@@ -18,22 +20,22 @@ pub(super) fn print(tally: &Tally) -> bool {
     counts("looked at by the checks", &tally.checks);
     let missing = tally.not_met();
     if !missing.is_empty() {
-        println!("\nnever exercised:\n  {}", missing.join("\n  "));
+        say!("\nnever exercised:\n  {}", missing.join("\n  "));
     }
-    println!();
+    say!("");
     let violations: u64 = tally.violations.values().sum();
-    println!("{violations:>12}  violations");
+    say!("{violations:>12}  violations");
     for (promise, count) in &tally.violations {
-        println!("{count:>12}    {promise}");
+        say!("{count:>12}    {promise}");
     }
     violations > 0
 }
 
 fn counts(title: &str, counts: &BTreeMap<String, u64>) {
-    println!("\n{title}:");
+    say!("\n{title}:");
     let cells: Vec<String> =
         counts.iter().map(|(name, count)| format!("{name:<24}{count:>10}")).collect();
     for row in cells.chunks(2) {
-        println!("  {}", row.join("    "));
+        say!("  {}", row.join("    "));
     }
 }
