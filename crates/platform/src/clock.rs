@@ -46,11 +46,13 @@ impl Written {
         written
     }
 
-    fn push(&mut self, number: i64, digits: u32, after: u8) {
-        for place in (0..digits).rev() {
-            let digit = u8::try_from(number / 10_i64.pow(place) % 10).unwrap_or_default();
-            self.put(b'0' + digit);
+    fn push(&mut self, mut number: i64, digits: usize, after: u8) {
+        let end = self.length + digits;
+        for place in self.bytes[self.length..end].iter_mut().rev() {
+            *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
+            number /= 10;
         }
+        self.length = end;
         self.put(after);
     }
 

@@ -210,6 +210,9 @@ pub enum Delivery {
 
 /// Percent-decoding; what is not valid stays as it is.
 pub(crate) fn decode(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

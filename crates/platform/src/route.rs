@@ -148,9 +148,14 @@ fn in_body(route: Route, request: &Request) -> Option<String> {
     Fields::of_body(&request.body).ok()?.text(name).ok()
 }
 
+/// Segments of the longest path; one with more is nobody's.
+const SEGMENTS_MAX: usize = 5;
+
 fn find<'a>(method: &str, path: &str) -> Target<'a> {
-    let segments: Vec<&str> = path.strip_prefix('/').unwrap_or_default().split('/').collect();
-    let (route, workspace, delegation) = match (method, segments.as_slice()) {
+    let mut segments = [""; SEGMENTS_MAX + 1];
+    let all = path.strip_prefix('/').unwrap_or_default().split('/');
+    let count = segments.iter_mut().zip(all).map(|(place, segment)| *place = segment).count();
+    let (route, workspace, delegation) = match (method, &segments[..count]) {
         (_, ["admin", ..]) => (Route::Admin, "", ""),
         ("GET", ["health"]) => (Route::Health, "", ""),
         ("POST", ["registry", "heartbeat"]) => (Route::Heartbeat, "", ""),

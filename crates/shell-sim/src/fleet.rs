@@ -266,7 +266,8 @@ impl Fleet {
     fn begin(&mut self, number: u32, command: Command) -> Option<Outcome> {
         let agent = self.agents.get_mut(number as usize)?;
         if let Some(lowered) = lower(&agent.config, &command.action) {
-            let request = wire::request(&lowered, agent.token.as_ref());
+            let bytes_max = lowered.body_bytes_max;
+            let request = wire::request(lowered, agent.token.as_ref());
             let process = agent.process;
             if matches!(command.action, Action::SendSelfMessage { .. }) {
                 self.seen.self_messages += 1;
@@ -276,7 +277,7 @@ impl Fleet {
                 process,
                 command: command.id,
                 request,
-                bytes_max: lowered.body_bytes_max,
+                bytes_max,
             };
             let at = self.now + self.one_way();
             self.agenda.put(at, arrives);

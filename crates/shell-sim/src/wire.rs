@@ -8,18 +8,20 @@ use everbeat_core::{
 use everbeat_platform::{Answer, Delivery, Reply, Request};
 
 /// The request as the platform gets it.
-pub(crate) fn request(lowered: &HttpRequest, token: Option<&Secret>) -> Request {
+pub(crate) fn request(lowered: HttpRequest, token: Option<&Secret>) -> Request {
     let method = match lowered.method {
         Method::Get => "GET",
         Method::Post => "POST",
     };
-    let headers = lowered.headers.iter();
+    let mut headers = Vec::with_capacity(lowered.headers.len() + 1);
+    let lower_case = |(name, value): (&str, String)| (name.to_ascii_lowercase(), value);
+    headers.extend(lowered.headers.into_iter().map(lower_case));
     let request = Request {
         method: method.into(),
-        path: lowered.path.clone(),
+        path: lowered.path,
         query: None,
-        headers: headers.map(|(name, value)| (name.to_lowercase(), value.clone())).collect(),
-        body: lowered.body.clone(),
+        headers,
+        body: lowered.body,
         peer: "10.0.0.1".into(),
     };
     match token {

@@ -268,7 +268,7 @@ impl Inner {
     fn start_second(&mut self, disk: &VirtualDisk) {
         self.changes += 1;
         let is_locked = disk.holds_lock(&state_dir().join("lock"));
-        let before = disk.digest();
+        let before = is_locked.then(|| disk.digest());
         let outcome = Store::new(disk.beside(), paths()).carry_out(Action::OpenStore);
         let is_refused = matches!(
             &outcome,
@@ -276,7 +276,7 @@ impl Inner {
         );
         if is_locked && !is_refused {
             self.intrusion = Some(format!("a second process was let in: {outcome:?}"));
-        } else if is_locked && disk.digest() != before {
+        } else if before.is_some_and(|before| disk.digest() != before) {
             self.intrusion = Some("a second process that was refused changed files".into());
         }
     }

@@ -405,11 +405,12 @@ impl World {
         if let Some(lowered) = lower(&self.config, &command.action) {
             let token = process.token.as_ref();
             let fingerprint = token.map_or(0, |token| fingerprint(0, token.expose()));
-            let request = wire::request(&lowered, token);
+            let body_bytes_max = lowered.body_bytes_max;
+            let request = wire::request(lowered, token);
             if let Some(what) = sent(&command.action, fingerprint) {
                 self.seen.sent.push(Sent { at: self.now, process: number, what });
             }
-            self.send(number, command.id, request, lowered.body_bytes_max);
+            self.send(number, command.id, request, body_bytes_max);
             return;
         }
         if let Action::Cancel { command } = command.action {
