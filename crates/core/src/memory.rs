@@ -3,6 +3,7 @@
 //! The same function takes in a record that was just made durable and one
 //! that is read back after a restart, so both lead to the same state.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -72,7 +73,7 @@ impl Memory {
             }
             JournalRecord::Settled { keys } => {
                 for key in keys {
-                    self.remember(key, 0, None, true);
+                    self.remember(key, 0, None, true, |_| false);
                 }
             }
             JournalRecord::Announcing { message_id, keys } => {
@@ -117,27 +118,41 @@ impl Memory {
     /// What is stored in a later batch was forgotten in between: the journal
     /// may still name the earlier one.
     fn remember_stored(&mut self, batch: u64, result: StoredResult) {
-        if let Some(earlier) = self.results.get(&result.key).filter(|known| known.batch < batch) {
-            let order = earlier.order;
-            self.order.remove(&order);
-            self.untold.remove(&order);
-            self.results.remove(&result.key);
-        }
         let untold = Untold { summary: result.summary, error: result.error };
-        self.remember(result.key, batch, Some(untold), false);
+        self.remember(result.key, batch, Some(untold), false, |known| known.batch < batch);
     }
 
-    fn remember(&mut self, key: ResultKey, batch: u64, untold: Option<Untold>, notified: bool) {
-        if self.results.contains_key(&key) {
-            return;
-        }
-        self.next_order += 1;
-        let (order, key) = (self.next_order, Arc::new(key));
-        self.order.insert(order, Arc::clone(&key));
-        if untold.is_some() {
+    /// Remembers one more, unless it is known and `is_outdated` does not say
+    /// that this comes in its place.
+    fn remember(
+        &mut self,
+        key: ResultKey,
+        batch: u64,
+        untold: Option<Untold>,
+        notified: bool,
+        is_outdated: impl Fn(&Remembered) -> bool,
+    ) {
+        let (order, is_untold) = (self.next_order + 1, untold.is_some());
+        let remembered = Remembered { order, batch, untold, notified };
+        let key = match self.results.entry(Arc::new(key)) {
+            Entry::Vacant(place) => {
+                let key = Arc::clone(place.key());
+                place.insert(remembered);
+                key
+            }
+            Entry::Occupied(known) if !is_outdated(known.get()) => return,
+            Entry::Occupied(mut known) => {
+                let earlier = known.insert(remembered).order;
+                self.order.remove(&earlier);
+                self.untold.remove(&earlier);
+                Arc::clone(known.key())
+            }
+        };
+        self.next_order = order;
+        self.order.insert(order, key);
+        if is_untold {
             self.untold.insert(order);
         }
-        self.results.insert(key, Remembered { order, batch, untold, notified });
     }
 
     fn forget_untaken(&mut self) {
@@ -308,7 +323,7 @@ impl Memory {
             ..Self::default()
         };
         for SnapshotResult { key, batch, untold, notified } in snapshot.results {
-            memory.remember(key, batch, untold, notified);
+            memory.remember(key, batch, untold, notified, |_| false);
         }
         for SnapshotMessage { message_id, keys } in snapshot.announcing {
             memory.announcing.insert(message_id, keys);
