@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use everbeat_core::Notice;
-use everbeat_core::limits::{DISCOVERED_MAX, REMEMBERED_MAX, ROWS_MAX};
+use everbeat_core::limits::{BATCH_RESULTS_MAX, DISCOVERED_MAX, REMEMBERED_MAX, ROWS_MAX};
 
 use super::messages::Announcement;
 use super::stream::Stream;
@@ -139,9 +139,11 @@ impl Arrivals {
     }
 
     /// Whether the agent takes so many more: what it has no room for is its
-    /// only if a later list names it again.
+    /// only if a later list names it again. A batch that stands in the stream
+    /// may still take up room, since the agent learns of it once the disk is
+    /// done.
     fn has_room(&self, more: usize) -> bool {
-        let waiting = self.awaited.len() + self.perhaps.len() + more;
+        let waiting = self.awaited.len() + self.perhaps.len() + more + BATCH_RESULTS_MAX;
         waiting <= DISCOVERED_MAX && self.untold.len() + waiting + ROWS_MAX <= REMEMBERED_MAX
     }
 
