@@ -134,6 +134,14 @@ impl View<'_> {
         self.world.plan.can_double_by(self.now())
     }
 
+    /// Whether the journal may have lost the very record of an emptied folder:
+    /// then nobody can know what went with it.
+    #[must_use]
+    pub fn may_not_know(&self) -> bool {
+        let did = |wanted: &str| self.world.seen.acts.contains_key(wanted);
+        did("wipe_folder") && did("spoil_journal")
+    }
+
     /// When the faults end.
     #[must_use]
     pub const fn healed(&self) -> Duration {

@@ -33,11 +33,9 @@ pub(super) struct ExactlyOnce {
 
 impl ExactlyOnce {
     /// What left the platform's window while disk and processes failed could
-    /// not be stored; what a healed agent was told of must be. Only a journal
-    /// that lost the very record of the emptied folder cannot know better.
+    /// not be stored; what a healed agent was told of must be.
     fn missing(view: &View<'_>, within: Duration) -> Option<(ResultName, Duration)> {
-        let did = |wanted: &str| view.world.seen.acts.contains_key(wanted);
-        if did("wipe_folder") && did("spoil_journal") {
+        if view.may_not_know() {
             return None;
         }
         let late = |since: Duration| since.max(view.healed()) + within <= view.now();
