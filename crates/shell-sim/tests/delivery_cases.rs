@@ -272,6 +272,34 @@ fn the_state_folder_is_lost_with_private_files_left() {
     assert_eq!(standing(&disk), "a\nold\n");
 }
 
+/// The journal lost its last records, and a power loss brought back what was
+/// set aside for the batch that they named: its number is not used again, or
+/// that file would be in the way, or be removed as merged.
+#[test]
+fn a_number_that_the_journal_forgot_is_not_used_again() {
+    let disk = new_disk();
+    let (mut agent, _) = open(&disk);
+    store(&mut agent, 1, &["a"]);
+    disk.put(&private("2.old"), Thing::File(b"old\n".to_vec()), true);
+    failure(agent.carry_out(batch(2, &["b"])));
+    assert_eq!(standing(&disk), "a\n");
+
+    let (mut agent, opened) = open(&disk_after_restart(&disk));
+    assert_eq!(opened.placement, Some(MERGED));
+    let skipped = JournalRecord::Stored { batch: 3, length: 0, results: vec![] };
+    assert_eq!(opened.records.last(), Some(&skipped));
+    assert_eq!(store(&mut agent, 4, &["b"]), MERGED);
+    let mut reader = Reader::new(results());
+    (0..3).for_each(|_| reader.step(&disk));
+    assert_eq!(reader.taken(&disk), b"b\na\n");
+
+    let (_, opened) = open(&disk_after_restart(&disk));
+    assert_eq!(opened.repairs.len(), 1, "{:?}", opened.repairs);
+    assert_eq!(standing(&disk), "old\n", "a file set aside is never deleted");
+    let (_, opened) = open(&disk_after_restart(&disk));
+    assert_eq!(opened.repairs, []);
+}
+
 #[test]
 fn two_agents_share_a_results_file() {
     let disk = new_disk();

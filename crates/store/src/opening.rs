@@ -37,7 +37,9 @@ pub(crate) fn open<D: Disk>(
     sync_folder(disk, folder_of(&paths.state_dir))?;
     let (mut journal, mut records) = Journal::open(disk, paths, is_suspect, &mut repairs)?;
     records.extend(marker::open(disk, paths, &mut journal, &mut repairs)?);
-    let placement = recovery::recover(disk, paths, journal.position, &mut repairs)?;
+    let recovered = recovery::recover(disk, paths, &mut journal, &mut repairs)?;
+    records.extend(recovered.record);
+    let placement = recovered.placement;
     let opened = OpenedStore { records, placement, journal_bytes: journal.length, repairs };
     Ok((journal, opened))
 }

@@ -17,6 +17,9 @@ pub struct Paths {
     pub workspace_id: String,
 }
 
+/// No agent lives long enough for a higher number.
+const BATCH_NUMBER_MAX: u64 = 1 << 53;
+
 /// A private file beside the results file, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Private {
@@ -84,6 +87,9 @@ impl Paths {
         let rest = name.strip_prefix(&self.private_prefix())?;
         let (number, suffix) = rest.split_once('.')?;
         let batch = number.parse().ok().filter(|batch: &u64| batch.to_string() == number)?;
+        if batch > BATCH_NUMBER_MAX {
+            return None;
+        }
         match suffix {
             "new" => Some(Private::New(batch)),
             "old" => Some(Private::Aside(batch)),

@@ -8,47 +8,86 @@
 //! | `N_k` and `A_k` | not placed | cut, `A_k` copied behind, synced, step 8 |
 //! | `A_k` only | merged and placed | folder synced, `A_k` removed |
 //! | neither | placed | nothing |
-//! | `A_j`, `j` not `k` | should not be | put back if nothing stands at `P` |
+//! | `A_j`, `j` not `k` | should not be | put back if nothing stands at `P`, else left |
 //! | `N_j`, `j < k` | should not be | left, told |
 //! | `N_j`, `j > k + 1` | journal was lost | as `N_{k+1}`, told |
 //!
 //! The steps are those of [`placing`](crate::placing). What is not a regular
 //! file of this user was not made here: it is left and told.
+//!
+//! An `A_j` that is left is of a batch that the journal lost. Were the number
+//! used again it would be taken for that batch's own, so the journal notes an
+//! empty batch past it.
 
-use everbeat_core::{FileFailure, Placement, Repair};
+use everbeat_core::{FileFailure, JournalRecord, Placement, Repair};
 
 use crate::disk::{Disk, DiskErrorKind, Metadata};
 use crate::files::{At, Renamed, rename_into_gap};
-use crate::journal::Position;
+use crate::journal::Journal;
 use crate::paths::{Paths, Private};
 use crate::placing::Placing;
 
-/// Sets right what lies beside the results file; says where the last stored
-/// batch lies, `None` before the first.
+/// What came of a recovery.
+pub(crate) struct Recovered {
+    /// Where the last stored batch lies, `None` before the first.
+    pub(crate) placement: Option<Placement>,
+    /// What the journal notes besides.
+    pub(crate) record: Option<JournalRecord>,
+}
+
+/// Sets right what lies beside the results file.
 pub(crate) fn recover<D: Disk>(
     disk: &D,
     paths: &Paths,
-    position: Position,
+    journal: &mut Journal,
     repairs: &mut Vec<Repair>,
-) -> Result<Option<Placement>, FileFailure> {
-    let last = position.last_batch;
+) -> Result<Recovered, FileFailure> {
+    let last = journal.position.last_batch;
+    let mut highest = last;
     for private in private_files(disk, paths, last)? {
         if private != Private::New(last) && private != Private::Aside(last) {
             clear_stray(disk, paths, last, private, repairs)?;
+            highest = highest.max(number_in_use(disk, paths, private)?);
         }
     }
-    if last == 0 {
-        return Ok(None);
+    let placing = Placing::new(disk, paths, last, journal.position.last_length);
+    let placement = if last == 0 { None } else { Some(placing.resume()?) };
+    // Until the last batch is placed the journal must end with it.
+    if highest == last || matches!(placement, Some(Placement::Held { .. })) {
+        return Ok(Recovered { placement, record: None });
     }
-    Placing::new(disk, paths, last, position.last_length).resume().map(Some)
+    let record = JournalRecord::Stored { batch: highest + 1, length: 0, results: Vec::new() };
+    journal.append(disk, paths, std::slice::from_ref(&record))?;
+    Ok(Recovered { placement: Some(Placement::Placed { merged: true }), record: Some(record) })
+}
+
+/// The number that a private file keeps from being used, 0 for none.
+fn number_in_use<D: Disk>(disk: &D, paths: &Paths, private: Private) -> Result<u64, FileFailure> {
+    match private {
+        Private::Aside(batch) if stands_aside(disk, paths, batch)? => Ok(batch),
+        Private::Aside(_) | Private::New(_) => Ok(0),
+    }
+}
+
+/// Whether a file of this user stands where what is in the way of this batch
+/// would be set aside.
+pub(crate) fn stands_aside<D: Disk>(
+    disk: &D,
+    paths: &Paths,
+    batch: u64,
+) -> Result<bool, FileFailure> {
+    let path = paths.private(Private::Aside(batch));
+    Ok(disk.metadata(&path).at("look at", &path)?.is_some_and(|found| found.is_own_file()))
 }
 
 /// The private files in the folder, in a fixed order. A folder that cannot be
-/// listed may still be looked into for the one name that matters.
+/// listed may still be looked into for the names that matter.
 fn private_files<D: Disk>(disk: &D, paths: &Paths, last: u64) -> Result<Vec<Private>, FileFailure> {
     let folder = paths.folder();
     let mut found: Vec<_> = match disk.list(folder, &paths.private_prefix()) {
-        Err(error) if error.kind == DiskErrorKind::Denied => vec![Private::New(last + 1)],
+        Err(error) if error.kind == DiskErrorKind::Denied => {
+            vec![Private::New(last + 1), Private::Aside(last + 1)]
+        }
         other => {
             other.at("list", folder)?.iter().filter_map(|name| paths.parse_private(name)).collect()
         }

@@ -18,6 +18,7 @@ use crate::journal::Journal;
 use crate::paths::{Paths, Private};
 use crate::placing::Placing;
 use crate::planted::{self, Fault};
+use crate::recovery;
 
 /// What became of a batch.
 pub(crate) struct Stored {
@@ -38,6 +39,11 @@ pub(crate) fn store_batch<D: Disk>(
         return Err(odd("create", &path, reason));
     }
     crate::marker::check(disk, paths)?;
+    if recovery::stands_aside(disk, paths, batch.batch)? {
+        let reason = "a file stands that was set aside for a batch of this number, which the \
+                      journal lost";
+        return Err(odd("create", &path, reason));
+    }
 
     let bytes: String = batch.lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
     let length = bytes.len() as u64;
