@@ -33,7 +33,9 @@ pub(crate) fn push(bytes: &mut Vec<u8>, record: &impl Serialize) -> serde_json::
 /// The record in one line, given without its newline.
 pub(crate) fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, LineError> {
     let json = checked(line).ok_or(LineError::Corrupt)?;
-    serde_json::from_slice(json).map_err(|error| LineError::Unknown(error.to_string()))
+    // Once for the whole line, not for each text in it.
+    let json = str::from_utf8(json).map_err(|error| LineError::Unknown(error.to_string()))?;
+    serde_json::from_str(json).map_err(|error| LineError::Unknown(error.to_string()))
 }
 
 fn checked(line: &[u8]) -> Option<&[u8]> {

@@ -1,6 +1,7 @@
 //! Reading a journal: the good lines from its beginning, and what is wrong
 //! with the rest.
 
+use std::io::BufRead as _;
 use std::path::Path;
 
 use everbeat_core::{FileFailure, JournalRecord};
@@ -89,9 +90,8 @@ pub(crate) fn scan<D: Disk>(
         if rest.is_empty() {
             break;
         }
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let (head, tail) = rest.split_at(end);
-            rest = tail.get(1..).unwrap_or_default();
+        while let Some((head, tail)) = split_line(rest) {
+            rest = tail;
             if pending.is_empty() {
                 scan.take_line(head, path, workspace_id)?;
             } else {
@@ -108,6 +108,15 @@ pub(crate) fn scan<D: Disk>(
     }
     scan.take_end(pending.len() as u64);
     Ok(scan)
+}
+
+/// What stands before the first newline, and what behind it.
+fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut tail = bytes;
+    // A slice does not fail; several bytes are looked at in one step.
+    let count = tail.skip_until(b'\n').unwrap_or_default();
+    let head = bytes.get(..count)?.strip_suffix(b"\n")?;
+    Some((head, tail))
 }
 
 impl Scan {
