@@ -25,9 +25,11 @@ pub const REMEMBERED_MAX: usize = 4_096;
 /// Results that are remembered at once: what waits for the disk comes on top
 /// until the next list, with which the oldest are forgotten. Untold and listed
 /// ones never push past this, since no more are taken while
-/// [`REMEMBERED_MAX`] less a list of them is untold. After the journal was read
-/// it is all that stands there, until a list comes.
+/// [`REMEMBERED_MAX`] less a list of them is untold.
 pub const REMEMBERED_AT_ONCE_MAX: usize = REMEMBERED_MAX + DISCOVERED_MAX;
+/// The same after the journal was read, until a list comes: what was forgotten
+/// stands there, too, until it is compacted.
+pub const REMEMBERED_READ_MAX: usize = 2 * REMEMBERED_AT_ONCE_MAX;
 /// Delegations that the agent can wait for at once (`deliver: awaited`).
 pub const AWAITED_MAX: usize = 512;
 /// Tasks that the agent can run at once.

@@ -33,6 +33,8 @@ pub(crate) struct Memory {
     awaited: VecDeque<String>,
     /// Whether any self-message was ever begun.
     spoke: bool,
+    /// Results that were forgotten here and that the journal still holds.
+    pub(crate) forgotten: usize,
     /// Grows with whatever may have changed what is remembered.
     version: u64,
 }
@@ -272,6 +274,7 @@ impl Memory {
             .take(surplus)
             .map(|(order, key)| (*order, Arc::clone(key)))
             .collect();
+        self.forgotten += gone.len();
         for (order, key) in gone {
             self.order.remove(&order);
             self.results.remove(&key);

@@ -15,6 +15,7 @@ use crate::event::{OpenedStore, Outcome, Placement, Repair};
 use crate::journal::{JournalRecord, ResultKey};
 use crate::limits::{
     AWAITED_MAX, BATCH_RESULTS_MAX, DELEGATION_ID_BYTES_MAX, DISCOVERED_MAX, JOURNAL_BYTES_MIN,
+    REMEMBERED_MAX,
 };
 use crate::line;
 use crate::memory::Memory;
@@ -195,6 +196,10 @@ impl StoreLane {
             Some((InFlight::Appending(records), action))
         } else if stopping {
             None
+        } else if self.memory.forgotten > REMEMBERED_MAX {
+            // Before more is stored: whoever reads the journal remembers all
+            // of it, until a list says what may be forgotten.
+            Some(self.compaction())
         } else if self.is_held() && may_try {
             Some((InFlight::Placing, Action::PlaceBatch { batch: self.memory.last_batch }))
         } else if !self.is_held() && !self.discovered.is_empty() {
@@ -203,16 +208,19 @@ impl StoreLane {
         } else if self.wants_probe && !self.is_held() {
             self.wants_probe = false;
             Some((InFlight::Probing, Action::ProbeResults))
-        } else if self.journal_bytes > self.compact_above {
-            let records = vec![JournalRecord::Snapshot(self.memory.snapshot())];
-            Some((InFlight::Compacting, Action::CompactJournal { records }))
         } else {
-            None
+            (self.journal_bytes > self.compact_above).then(|| self.compaction())
         };
         if let Some((in_flight, action)) = next {
             self.in_flight = in_flight;
             fx.start(Slot::Store, None, action);
         }
+    }
+
+    fn compaction(&mut self) -> (InFlight, Action) {
+        self.memory.forgotten = 0;
+        let records = vec![JournalRecord::Snapshot(self.memory.snapshot())];
+        (InFlight::Compacting, Action::CompactJournal { records })
     }
 
     fn next_batch(&self, fx: &Effects) -> Batch {

@@ -20,9 +20,7 @@ const FOLDERS: [&str; 3] = ["/configs", STATE, "/tmp"];
 #[derive(Default)]
 pub(super) struct Bounded {
     remembered: u64,
-    /// Whether a list came since the journal was read. Before, the agent
-    /// remembers all that the journal holds, since it cannot know what the
-    /// platform still shows.
+    /// Whether a list came since the journal was read.
     has_listed: bool,
 }
 
@@ -55,8 +53,12 @@ impl Promise for Bounded {
             return Ok(());
         };
         self.remembered = self.remembered.max(overview.remembered as u64);
-        let is_over = self.has_listed && overview.remembered > limits::REMEMBERED_AT_ONCE_MAX;
-        if is_over || overview.discovered > limits::DISCOVERED_MAX {
+        let most = if self.has_listed {
+            limits::REMEMBERED_AT_ONCE_MAX
+        } else {
+            limits::REMEMBERED_READ_MAX
+        };
+        if overview.remembered > most || overview.discovered > limits::DISCOVERED_MAX {
             return Err(format!("S6: {overview:?}"));
         }
         Ok(())
