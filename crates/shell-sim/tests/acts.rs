@@ -10,6 +10,7 @@ use everbeat_core::{Announce, Notify};
 use everbeat_platform::OutageKind;
 use everbeat_sim::disk::VirtualDisk;
 use everbeat_sim::plan::{Act, Entry, Lost, OWN, Odd, Plan, Setup, completed, failed};
+use everbeat_sim::promises::stream::Stream;
 use everbeat_sim::promises::watch::Watch;
 use everbeat_sim::verdict;
 use everbeat_sim::world::{Request, World, notice_name};
@@ -57,7 +58,7 @@ fn beats(world: &World, from: u64, to: u64) -> usize {
 }
 
 fn results(world: &World) -> usize {
-    world.stream().unwrap().len()
+    Stream::of(world).results()
 }
 
 #[test]

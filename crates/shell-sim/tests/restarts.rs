@@ -6,6 +6,7 @@
 use everbeat_core::limits::REMEMBERED_READ_MAX;
 use everbeat_platform::OutageKind;
 use everbeat_sim::plan::{Act, Entry, Plan, Setup};
+use everbeat_sim::promises::stream::Stream;
 use everbeat_sim::world::World;
 
 const POLL_MS: u64 = 5_000;
@@ -35,6 +36,6 @@ fn s6_restarts_do_not_add_up() {
     let plan = Plan { seed: 1, setup, entries, faults_end_ms: ends_ms + 2_000, healed_ms: 0 };
     let world = World::run(&plan).unwrap();
     let remembered = world.overview().unwrap().remembered;
-    assert!(world.stream().unwrap().len() > 20_000);
+    assert!(Stream::of(&world).results() > 20_000);
     assert!(remembered <= REMEMBERED_READ_MAX, "{remembered}");
 }

@@ -3,7 +3,7 @@
 //! of those must still be told. It is simpler than the agent: it keeps no
 //! journal, and whatever was in doubt when something was lost it lets go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use everbeat_core::Notice;
@@ -22,8 +22,9 @@ pub struct Arrivals {
     newly_listed: Vec<ResultName>,
     /// Named by a list since the process began, and not in the stream.
     awaited: BTreeMap<ResultName, Duration>,
-    /// The same of a list for which there may have been no room.
-    perhaps: BTreeSet<ResultName>,
+    /// What else may wait for the disk, since when: named by a list for which
+    /// there may have been no room, or by one for which it may be news again.
+    perhaps: BTreeMap<ResultName, Duration>,
     /// In the stream, and not told as far as is known here.
     untold: BTreeMap<ResultName, Untold>,
     arrived: u64,
@@ -44,7 +45,8 @@ pub struct Listed {
     /// Whether that one, or the very next one, showed the text of a completed
     /// result.
     pub has_text: bool,
-    has_arrived: bool,
+    /// How many had arrived with it, when it arrived last.
+    place: Option<u64>,
 }
 
 /// A result in the stream that is not told.
@@ -102,7 +104,7 @@ impl Arrivals {
     /// Whether the result ever stood in the stream.
     #[must_use]
     pub fn has_arrived(&self, name: &ResultName) -> bool {
-        self.listed.get(name).is_some_and(|listed| listed.has_arrived)
+        self.listed.get(name).is_some_and(|listed| listed.place.is_some())
     }
 
     pub(super) fn listed(&mut self, world: &World, stream: &Stream) {
@@ -122,18 +124,21 @@ impl Arrivals {
         self.looks_again |= !has_room;
         for (name, has_text) in list {
             if !self.listed.contains_key(name) {
-                let first = Listed { first: now, has_text: *has_text, has_arrived: false };
+                let first = Listed { first: now, has_text: *has_text, place: None };
                 self.listed.insert(name.clone(), first);
                 self.newly_listed.push(name.clone());
             }
             if stream.count(name) > 0 || self.is_settled(name) {
+                if self.may_be_forgotten(name) {
+                    self.perhaps.entry(name.clone()).or_insert(now);
+                }
                 continue;
             }
             if has_room {
                 self.perhaps.remove(name);
                 self.awaited.entry(name.clone()).or_insert(now);
             } else if !self.awaited.contains_key(name) {
-                self.perhaps.insert(name.clone());
+                self.perhaps.entry(name.clone()).or_insert(now);
             }
         }
     }
@@ -147,6 +152,15 @@ impl Arrivals {
         waiting <= DISCOVERED_MAX && self.untold.len() + waiting + ROWS_MAX <= REMEMBERED_MAX
     }
 
+    /// Whether so many others arrived since that the agent may have forgotten
+    /// it: then it is news to it.
+    fn may_be_forgotten(&self, name: &ResultName) -> bool {
+        let place = self.listed.get(name).and_then(|listed| listed.place);
+        // The backlog that was settled is remembered, too.
+        let remembered = (REMEMBERED_MAX - ROWS_MAX) as u64;
+        place.is_some_and(|place| place + remembered <= self.arrived)
+    }
+
     pub(super) fn streamed(&mut self, world: &World, stream: &Stream) {
         for line in stream.gone_lines() {
             if stream.count(&line.name) == 0 {
@@ -155,14 +169,18 @@ impl Arrivals {
             }
         }
         for line in stream.new_lines() {
-            self.awaited.remove(&line.name);
             self.perhaps.remove(&line.name);
+            if let Some(since) = self.awaited.remove(&line.name) {
+                // What waited longer would have come before.
+                self.perhaps.retain(|_, perhaps_since| *perhaps_since >= since);
+            }
             self.arrived += 1;
             let Some(listed) = self.listed.get_mut(&line.name) else {
                 continue;
             };
-            if !std::mem::replace(&mut listed.has_arrived, true) {
-                let (since, place) = (world.now(), self.arrived);
+            let place = self.arrived;
+            if listed.place.replace(place).is_none() {
+                let since = world.now();
                 let untold = Untold { since, message: None, may_be_told: false, place };
                 self.untold.insert(line.name.clone(), untold);
             }

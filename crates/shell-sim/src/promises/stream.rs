@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::world::{ResultName, StreamParts};
+use crate::world::{ResultName, StreamParts, World};
 
 /// A result's line.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +47,14 @@ struct Part {
 }
 
 impl Stream {
+    /// What stands in a world's stream by now.
+    #[must_use]
+    pub fn of(world: &World) -> Self {
+        let mut stream = Self::default();
+        world.with_stream(|parts| stream.now_is(parts));
+        stream
+    }
+
     /// How often the result stands in it.
     #[must_use]
     pub fn count(&self, name: &ResultName) -> u32 {

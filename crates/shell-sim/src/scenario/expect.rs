@@ -11,6 +11,7 @@ use super::time::shown;
 use super::{Misfit, Report};
 use crate::fleet::Fleet;
 use crate::plan::OWN;
+use crate::promises::stream::Stream;
 use crate::promises::watch::{ALWAYS, CHECKS, Watch};
 use crate::verdict::Judged;
 use crate::world::{NOTICE_NAMES, notice_name};
@@ -141,8 +142,7 @@ pub(super) fn of_world(expect: &Expect, judged: &Judged) -> Report {
     }
     let seen = &world.seen;
     let beats = world.accepted_beats();
-    let stream = world.stream();
-    let results = stream.as_ref().map_or(0, |stream| stream.len() as u64);
+    let results = Stream::of(world).results() as u64;
     table.exactly("results", expect.results, results);
     table.at_least("beats", expect.beats_min, beats.len() as u64);
     table.at_most("beats", expect.beats_max, beats.len() as u64);

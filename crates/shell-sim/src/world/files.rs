@@ -221,16 +221,6 @@ impl Files {
             lying: &self.disk.own_contents(Path::new(RESULTS)).unwrap_or_default(),
         })
     }
-
-    /// Everything that the reader took or a holder acknowledged, and all that
-    /// still lies there.
-    pub(super) fn stream(&self, acknowledged: &[u8]) -> Vec<u8> {
-        let mut bytes = self.inner.borrow().reader.taken(&self.disk);
-        bytes.extend(acknowledged);
-        bytes.extend(self.leased().unwrap_or_default());
-        bytes.extend(self.disk.own_contents(Path::new(RESULTS)).unwrap_or_default());
-        bytes
-    }
 }
 
 impl Inner {
