@@ -37,16 +37,18 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether only *at least once* is left of *exactly once* by then:
+    /// From when on only *at least once* is left of *exactly once*, if ever:
     /// something durable can be undone, or a list may show a result again after
     /// so many others that nobody remembers it.
     #[must_use]
-    pub fn can_double_by(&self, at: Duration) -> bool {
+    pub fn may_double_from(&self) -> Option<Duration> {
         let listed = self.listed_by_hand();
         let finished: usize = self.entries.iter().map(|entry| entry.act.finishes()).sum();
-        let has_come = |entry: &Entry| Duration::from_millis(entry.at_ms) <= at;
-        self.entries.iter().any(|entry| has_come(entry) && entry.act.can_double())
-            || (!listed.is_empty() && listed.len() + finished > REMEMBERED_MAX)
+        if !listed.is_empty() && listed.len() + finished > REMEMBERED_MAX {
+            return Some(Duration::ZERO);
+        }
+        let doubling = self.entries.iter().filter(|entry| entry.act.can_double());
+        doubling.map(|entry| Duration::from_millis(entry.at_ms)).min()
     }
 
     /// The results that long lists show, whenever they like.

@@ -131,7 +131,7 @@ impl View<'_> {
     /// Whether only *at least once* is left of *exactly once* by now.
     #[must_use]
     pub fn can_double(&self) -> bool {
-        self.world.plan.can_double_by(self.now())
+        self.world.can_double()
     }
 
     /// Whether the journal may have lost the very record of an emptied folder:

@@ -52,6 +52,7 @@ pub struct World {
     pub platform: Platform,
     /// Everything decided.
     pub plan: Plan,
+    may_double_from: Option<Duration>,
     config: ValidConfig,
     files: Files,
     holder: Holder,
@@ -137,6 +138,7 @@ impl World {
             seen: Seen::default(),
             platform: Platform::new(options),
             plan: plan.clone(),
+            may_double_from: plan.may_double_from(),
             config,
             files: Files::new(plan.seed),
             holder: Holder::default(),
@@ -195,6 +197,12 @@ impl World {
     #[must_use]
     pub const fn now(&self) -> Duration {
         self.now
+    }
+
+    /// Whether only *at least once* is left of *exactly once* by now.
+    #[must_use]
+    pub fn can_double(&self) -> bool {
+        self.may_double_from.is_some_and(|from| from <= self.now)
     }
 
     /// The agent's configuration.
