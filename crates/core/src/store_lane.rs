@@ -214,6 +214,16 @@ impl StoreLane {
         if let Some((in_flight, action)) = next {
             self.in_flight = in_flight;
             fx.start(Slot::Store, None, action);
+        } else if self.open {
+            self.works_again(fx);
+        }
+    }
+
+    /// Ends an outage: not when the store was merely opened, which a full disk
+    /// allows, but once it did something else, or has nothing else to do.
+    fn works_again(&mut self, fx: &mut Effects) {
+        if let Some(notice) = self.outage.ended(fx.at()) {
+            fx.notice(notice);
         }
     }
 
@@ -240,6 +250,10 @@ impl StoreLane {
         outcome: Outcome,
     ) -> StoreEvent {
         let in_flight = core::mem::replace(&mut self.in_flight, InFlight::Nothing);
+        let has_failed = matches!(outcome, Outcome::FileFailed(_));
+        if !has_failed && !matches!(in_flight, InFlight::Opening) {
+            self.works_again(fx);
+        }
         match (in_flight, outcome) {
             (InFlight::Opening, Outcome::StoreOpened(opened)) => self.opened(config, fx, opened),
             (
@@ -300,9 +314,6 @@ impl StoreLane {
         self.discovered.retain(|result| !memory.knows(&result.key));
         for repair in opened.repairs {
             fx.notice(repair_notice(repair));
-        }
-        if let Some(notice) = self.outage.ended(fx.at()) {
-            fx.notice(notice);
         }
         let waiting = count(memory.untold_len());
         fx.notice(Notice::StoreOpened { remembered: count(memory.len()), waiting });

@@ -33,6 +33,7 @@ cases! {
     deadline_and_late_answer,
     disk_fails_and_reopens,
     first_beat,
+    full_disk_that_opens,
     outage_and_return,
     restart_finds_journal,
     retune,
