@@ -17,44 +17,63 @@ pub fn broken_promise(plan: &Plan) -> Option<String> {
     Some(broken.promise().to_owned())
 }
 
-/// The shortest plan found that still breaks `promise`. `progress` hears how
-/// many entries are left after each success.
-pub fn shrink(plan: &Plan, promise: &str, mut progress: impl FnMut(usize)) -> Plan {
-    let mut shrinker = Shrinker { best: plan.clone(), promise, runs: 0 };
-    loop {
-        let before = (shrinker.best.clone(), shrinker.runs);
-        shrinker.drop_entries(&mut progress);
-        shrinker.simplify_entries();
-        shrinker.simplify_setup();
-        shrinker.shorten();
-        if shrinker.best == before.0 || shrinker.runs >= RUNS_MAX {
-            return shrinker.best;
+/// The shortest plan found that still breaks `promise`. `progress` hears after
+/// each run how many entries are left, and may end it by answering false.
+pub fn shrink(plan: &Plan, promise: &str, progress: impl FnMut(usize) -> bool) -> Plan {
+    let breaks = |plan: &Plan| broken_promise(plan).as_deref() == Some(promise);
+    Shrinker { best: plan.clone(), runs: 0, breaks, progress }.shortest()
+}
+
+struct Shrinker<B, F> {
+    best: Plan,
+    runs: u32,
+    breaks: B,
+    progress: F,
+}
+
+impl<B: Fn(&Plan) -> bool, F: FnMut(usize) -> bool> Shrinker<B, F> {
+    fn shortest(mut self) -> Plan {
+        loop {
+            let before = self.best.clone();
+            // What takes most away comes first: each run is shorter then.
+            self.shorten();
+            self.drop_kinds();
+            self.drop_entries();
+            self.simplify_entries();
+            self.simplify_setup();
+            if self.best == before || self.runs >= RUNS_MAX {
+                return self.best;
+            }
         }
     }
-}
 
-struct Shrinker<'a> {
-    best: Plan,
-    promise: &'a str,
-    runs: u32,
-}
-
-impl Shrinker<'_> {
     /// Takes `plan` if it breaks the same promise.
     fn try_plan(&mut self, plan: Plan) -> bool {
         if self.runs >= RUNS_MAX || plan == self.best {
             return false;
         }
         self.runs += 1;
-        let breaks = broken_promise(&plan).as_deref() == Some(self.promise);
+        let breaks = (self.breaks)(&plan);
         if breaks {
             self.best = plan;
+        }
+        if !(self.progress)(self.best.entries.len()) {
+            self.runs = RUNS_MAX;
         }
         breaks
     }
 
+    /// All entries of a kind are left out.
+    fn drop_kinds(&mut self) {
+        for name in Act::NAMES {
+            let mut plan = self.best.clone();
+            plan.entries.retain(|entry| entry.act.name() != name);
+            self.try_plan(plan);
+        }
+    }
+
     /// Halves, quarters, … single entries are left out.
-    fn drop_entries(&mut self, progress: &mut impl FnMut(usize)) {
+    fn drop_entries(&mut self) {
         let mut size = self.best.entries.len().div_ceil(2);
         while size > 0 {
             let mut from = 0;
@@ -62,9 +81,7 @@ impl Shrinker<'_> {
                 let mut plan = self.best.clone();
                 let end = (from + size).min(plan.entries.len());
                 plan.entries.drain(from..end);
-                if self.try_plan(plan) {
-                    progress(self.best.entries.len());
-                } else {
+                if !self.try_plan(plan) {
                     from += size;
                 }
             }
@@ -176,4 +193,49 @@ fn simpler_entries(entry: &Entry) -> Vec<Entry> {
     let rounded = entry.at_ms - entry.at_ms % 10_000;
     simpler.push(Entry { at_ms: rounded, act: entry.act.clone() });
     simpler
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::swarm;
+
+    fn breaks(plan: &Plan) -> bool {
+        let does = |name: &str| plan.entries.iter().any(|entry| entry.act.name() == name);
+        does("kill") && does("suspend")
+    }
+
+    /// The first plan of many entries that does both.
+    fn long_plan() -> Plan {
+        let mut plans = (0..).map(|seed| swarm::draw(seed, 24).1);
+        plans.find(|plan| plan.entries.len() > 1_000 && breaks(plan)).unwrap_or_else(|| panic!())
+    }
+
+    fn shrunk(progress: impl FnMut(usize) -> bool) -> Plan {
+        Shrinker { best: long_plan(), runs: 0, breaks, progress }.shortest()
+    }
+
+    #[test]
+    fn two_entries_of_a_thousand_are_found_in_few_runs() {
+        let runs = Cell::new(0);
+        let plan = shrunk(|_| {
+            runs.set(runs.get() + 1);
+            true
+        });
+        assert_eq!(plan.entries.len(), 2);
+        assert!(runs.get() < 300, "{}", runs.get());
+    }
+
+    #[test]
+    fn what_was_found_until_it_is_ended_still_breaks() {
+        let mut runs = 0;
+        let plan = shrunk(|_| {
+            runs += 1;
+            runs < 10
+        });
+        assert_eq!(runs, 10);
+        assert!(breaks(&plan) && plan.entries.len() < long_plan().entries.len());
+    }
 }

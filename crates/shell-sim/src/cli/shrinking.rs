@@ -8,6 +8,7 @@ use clap::Args;
 use everbeat_sim::{saved, shrink};
 
 use super::Drawn;
+use super::interrupt::{self, Interrupt};
 use super::say::say;
 
 #[derive(Debug, Args)]
@@ -30,9 +31,21 @@ pub(super) fn shrink(args: &ShrinkArgs) -> Result<ExitCode, Box<dyn Error>> {
     };
     let promise = args.promise.clone().unwrap_or(first);
     eprintln!("shrinking {} entries that break {promise}", plan.entries.len());
-    let shortest = shrink::shrink(&plan, &promise, |left| eprintln!("  {left} entries"));
+    let interrupt = Interrupt::listen()?;
+    let mut shown = plan.entries.len();
+    let shortest = shrink::shrink(&plan, &promise, |left| {
+        if left < shown {
+            eprintln!("  {left} entries");
+            shown = left;
+        }
+        !interrupt.came()
+    });
     saved::write_plan(&args.out, &shortest, &format!("breaks {promise}"))?;
     say!("{} entries break {promise}", shortest.entries.len());
     say!("everbeat-sim run --plan {}", args.out.display());
+    if interrupt.came() {
+        say!("interrupted; to go on: everbeat-sim shrink --plan {0} --out {0}", args.out.display());
+        return Ok(interrupt::EXIT_CODE.into());
+    }
     Ok(ExitCode::FAILURE)
 }
