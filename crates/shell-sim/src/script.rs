@@ -12,8 +12,8 @@
 //! | `restart` | the process is killed and started again with its journal |
 //! | `advance 30s` | time passes; the machine is woken whenever it asks |
 //! | `suspend 8h` | time passes and nobody is woken |
-//! | `answer beat 401 [retry-after=7]` | an answer; its body in the lines below |
-//! | `answer poll` | 200 and a list: a row in each line below, of this workspace unless it says so |
+//! | `answer beat 401 [retry-after=7] [cut]` | an answer; its body in the lines below, perhaps broken off |
+//! | `answer poll` | 200 and a list: a row in each line below, of this workspace unless it says so; `body …` stands as it is |
 //! | `platform auto`, `platform manual` | from now on all but messages is answered by itself, or not |
 //! | `lists` | what it lists then, in the lines below |
 //! | `fail beat not-sent` | no answer: `not-sent`, `no-answer` or `bad-answer` |
@@ -29,6 +29,7 @@
 //! | `retune cooldown=5s notify=none` | another tuning; what is not named is as by default |
 //! | `stop` | the agent is asked to stop |
 //! | `overview` | what the machine says of itself |
+//! | `status` | the same at length, as a person reads it |
 
 mod given;
 mod parse;

@@ -50,21 +50,25 @@ fn one_of<'a, T: Deserialize<'a>>(word: &'a str) -> Result<T, String> {
 }
 
 pub(super) fn response(what: &str, words: &[&str], input: &[String]) -> Result<Response, String> {
-    let (mut status, mut retry_after_s) = (200, None);
+    let (mut status, mut retry_after_s, mut complete) = (200, None, true);
     for word in words {
         let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{word:?} is no number"));
         match word.split_once('=') {
             Some(("retry-after", seconds)) => retry_after_s = Some(number(seconds)?),
             Some(_) => return Err(format!("answer: {word:?} is not understood")),
+            None if *word == "cut" => complete = false,
             None => status = u16::try_from(number(word)?).map_err(|error| error.to_string())?,
         }
     }
     let body = match (what, status) {
-        ("poll", 200) => list(input)?,
+        ("poll", 200) if input.first().is_none_or(|line| !line.starts_with("body ")) => {
+            list(input)?
+        }
+        ("poll", 200) => input.join("\n").trim_start_matches("body ").into(),
         _ if input.is_empty() => "{}".into(),
         _ => input.join("\n"),
     };
-    Ok(Response { status, retry_after_s, body: Body(body.into_bytes()), complete: true })
+    Ok(Response { status, retry_after_s, body: Body(body.into_bytes()), complete })
 }
 
 /// A list with a row in each line; `rows d1..d50` stands for as many failed

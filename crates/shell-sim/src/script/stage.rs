@@ -107,9 +107,10 @@ impl Stage {
             ("retune", words) => self.tell(Event::Retune(config(words)?.tuning())),
             ("stop", []) => self.tell(Event::Stop),
             ("overview", []) => self.overview(),
+            ("status", []) => self.status(),
             _ => return Err(format!("{line:?} is not understood")),
         }
-        if verb != "overview" {
+        if !matches!(verb, "overview" | "status") {
             self.say_next();
         }
         Ok(std::mem::take(&mut self.output))
@@ -277,6 +278,13 @@ impl Stage {
         for (name, value) in fields.filter(|(name, _)| *name != "last_accepted_beat") {
             self.output.push(format!("{name} = {value}"));
         }
+    }
+
+    fn status(&mut self) {
+        let now = self.clock().monotonic;
+        let status = self.machine.as_ref().map(|machine| machine.status(now));
+        let value = serde_json::to_value(status).unwrap_or_default();
+        words::members("", &value, &mut self.output);
     }
 
     fn say(&mut self, what: &str) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use everbeat_core::{Action, Batch, JournalRecord, Notice, ResultKey};
+use serde_json::Value;
 
 use crate::world::notice_name;
 
@@ -19,6 +20,8 @@ pub(super) fn action(action: &Action) -> Vec<String> {
             add("doing", &body.current_task);
             add("error", &body.sample_error);
             add("state", body.runtime_state.as_deref().unwrap_or_default());
+            let metadata = body.runtime_metadata.as_ref();
+            add("metadata", metadata.map_or("", |_| "of the adapter"));
             if body.error_rate > 0.0 {
                 text += &format!(" error_rate={:.2}", body.error_rate);
             }
@@ -118,20 +121,38 @@ fn all(words: impl Iterator<Item = String>) -> String {
 pub(super) fn notice(notice: &Notice) -> String {
     let value = serde_json::to_value(notice).unwrap_or_default();
     let fields = value.as_object().into_iter().flatten();
-    let shown = fields.filter(|(name, _)| *name != "type").map(|(name, value)| {
-        let span = value.get("secs").zip(value.get("nanos"));
-        match span.and_then(|(secs, nanos)| Some((secs.as_u64()?, nanos.as_u64()?))) {
-            Some((secs, nanos)) => {
-                format!(
-                    " {name}={}",
-                    seconds(Duration::new(secs, u32::try_from(nanos).unwrap_or(0)))
-                )
-            }
-            None => format!(" {name}={value}"),
-        }
+    let shown = fields.filter(|(name, _)| *name != "type").map(|(name, value)| match span(value) {
+        Some(span) => format!(" {name}={}", seconds(span)),
+        None => format!(" {name}={value}"),
     });
     let severity = format!("{:?}", notice.severity()).to_lowercase();
     format!("{severity}: {}{}", notice_name(notice), shown.collect::<String>())
+}
+
+/// A line for each member that says something, objects within objects with the
+/// way to them.
+pub(super) fn members(path: &str, value: &Value, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                let way = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                match span(value) {
+                    Some(span) => lines.push(format!("{way} = {}", seconds(span))),
+                    None => members(&way, value, lines),
+                }
+            }
+        }
+        Value::Null => {}
+        Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            lines.push(format!("{path} = {value}"));
+        }
+    }
+}
+
+/// A duration as it is serialised.
+fn span(value: &Value) -> Option<Duration> {
+    let (secs, nanos) = (value.get("secs")?.as_u64()?, value.get("nanos")?.as_u64()?);
+    Some(Duration::new(secs, u32::try_from(nanos).ok()?))
 }
 
 /// Seconds with three places, as all times in a case.
