@@ -396,3 +396,30 @@ pub(crate) fn reload_token(fx: &mut Effects) {
 pub(crate) fn jitter_max(config: &ValidConfig) -> Duration {
     scale(config.interval, 1, 20).min(Duration::from_secs(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::time::Now;
+
+    #[test]
+    fn a_point_of_the_grid_that_has_come_is_over() {
+        let config = Config::new("ws", "http://p").validate().unwrap();
+        let started = Now { monotonic: Instant::from_millis(1_234), ..Now::default() };
+        let mut fx = Effects::new(1, started);
+        let lane = AliveLane::new(&config, &mut fx);
+        let mut next = |now: Instant| {
+            fx.now.monotonic = now;
+            lane.next_on_grid(&config, &fx, Duration::ZERO)
+        };
+        let first = next(started.monotonic);
+        assert!(first.since(started.monotonic) <= config.interval && first > started.monotonic);
+        let second = first.plus(config.interval);
+        let just_before = Instant::from_nanos(first.as_nanos() - 1);
+        assert_eq!(
+            [next(just_before), next(first), next(second)],
+            [first, second, second.plus(config.interval)]
+        );
+    }
+}

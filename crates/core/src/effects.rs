@@ -182,3 +182,38 @@ impl Effects {
         CommandId(self.last_id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(fx: &mut Effects, slot: Slot, action: Action) -> CommandId {
+        fx.start(slot, Some(Duration::from_secs(10)), action);
+        fx.commands.back().expect("it was queued").id
+    }
+
+    #[test]
+    fn what_was_not_handed_out_is_taken_back_and_what_was_is_cancelled() {
+        let mut fx = Effects::new(1, Now::default());
+        let poll = started(&mut fx, Slot::Poll, Action::FetchDelegations);
+        started(&mut fx, Slot::Token, Action::ReloadToken);
+        let first = fx.poll_command().expect("the poll");
+        assert_eq!((first.id, first.deadline), (poll, Some(Instant::from_millis(10_000))));
+        assert!(fx.abandon(Slot::Token) && !fx.abandon(Slot::Token) && fx.abandon(Slot::Poll));
+        let cancel = fx.poll_command().map(|command| command.action);
+        assert_eq!(cancel, Some(Action::Cancel { command: poll }));
+        assert_eq!(fx.poll_command(), None);
+        assert_eq!(fx.land(poll), None, "nobody awaits it");
+    }
+
+    #[test]
+    fn a_deadline_is_over_when_it_has_come() {
+        let mut fx = Effects::new(1, Now::default());
+        started(&mut fx, Slot::Poll, Action::FetchDelegations);
+        let (at, _) = fx.next_deadline().expect("one is set");
+        fx.now.monotonic = Instant::from_nanos(at.as_nanos() - 1);
+        assert_eq!(fx.expire(), None);
+        fx.now.monotonic = at;
+        assert_eq!((fx.expire(), fx.expire(), fx.next_deadline()), (Some(Slot::Poll), None, None));
+    }
+}

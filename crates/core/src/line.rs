@@ -122,6 +122,12 @@ mod tests {
         assert_eq!(member(&beside, "response_preview"), "half done");
         assert_eq!(member(&beside, "summary"), "Delegating (error: boom)");
         assert!(beside.contains("\"timestamp\":1.5"), "{beside}");
+        let said_already = result_line(&result("Delegating", "it went boom", "boom"), at);
+        assert_eq!(member(&said_already, "summary"), "Delegating");
+        let said_twice = result_line(&result("Failed: boom", "half done", "boom"), at);
+        assert_eq!(member(&said_twice, "summary"), "Failed: boom");
+        let well = result_line(&result("Delegating", "done", ""), at);
+        assert_eq!(member(&well, "summary"), "Delegating");
     }
 
     proptest! {

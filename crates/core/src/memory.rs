@@ -374,6 +374,78 @@ mod tests {
         assert_eq!((untold, memory.len(), memory.by_age().count()), (vec![7], 1, 1));
     }
 
+    fn results(ids: core::ops::Range<usize>, batch: u64) -> JournalRecord {
+        let result = |number: usize| StoredResult {
+            key: ResultKey { delegation_id: alloc::format!("d{number}"), status: Status::Failed },
+            summary: String::new(),
+            error: String::new(),
+        };
+        JournalRecord::Stored { batch, length: 10, results: ids.map(result).collect() }
+    }
+
+    fn settled(ids: core::ops::Range<usize>) -> JournalRecord {
+        let JournalRecord::Stored { results, .. } = results(ids, 1) else {
+            return JournalRecord::Began;
+        };
+        JournalRecord::Settled { keys: results.into_iter().map(|result| result.key).collect() }
+    }
+
+    #[test]
+    fn a_snapshot_is_all_of_it() {
+        let mut memory = Memory::default();
+        memory.apply(JournalRecord::Began);
+        memory.apply(stored(1));
+        memory.apply(results(10..13, 2));
+        memory.apply(JournalRecord::Taken { through: 1 });
+        memory.apply(JournalRecord::Announcing { message_id: "m".into(), keys: vec![key()] });
+        memory.apply(JournalRecord::Notified { keys: vec![key()] });
+        memory.apply(JournalRecord::Awaited { delegation_id: "d9".into() });
+        let snapshot = memory.snapshot();
+        assert!(snapshot.began && snapshot.spoke && snapshot.results[0].notified);
+        assert_eq!((snapshot.last_batch, snapshot.last_length), (2, 10));
+        assert_eq!((snapshot.taken_through, snapshot.awaited.len()), (1, 1));
+        let mut other = Memory::default();
+        other.apply(JournalRecord::Snapshot(snapshot.clone()));
+        assert_eq!(other.snapshot(), snapshot);
+        assert_eq!(other.untold_len(), memory.untold_len());
+    }
+
+    #[test]
+    fn of_what_is_awaited_the_newest_are_remembered() {
+        let mut memory = Memory::default();
+        let id = |number: usize| alloc::format!("d{number}");
+        assert!((0..AWAITED_MAX).all(|number| !memory.add_awaited(id(number))));
+        assert!(!memory.add_awaited(id(0)), "that one is known");
+        assert!(memory.add_awaited(id(AWAITED_MAX)));
+        assert_eq!(memory.awaited_len(), AWAITED_MAX);
+        assert!(!memory.is_awaited("d0") && memory.is_awaited("d1"));
+    }
+
+    #[test]
+    fn there_is_room_as_long_as_a_list_fits_beside_what_is_untold() {
+        let most = REMEMBERED_MAX - crate::limits::ROWS_MAX;
+        let mut memory = Memory::default();
+        memory.apply(results(0..most - 2, 1));
+        assert!(memory.has_room(2) && !memory.has_room(3));
+        memory.apply(settled(5_000..6_000));
+        assert!(memory.has_room(2), "what is told makes room by being forgotten");
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_but_not_what_is_untold_or_listed() {
+        let mut memory = Memory::default();
+        memory.apply(results(0..2, 1));
+        memory.apply(settled(2..REMEMBERED_MAX));
+        memory.forget_oldest(|_| false);
+        assert_eq!((memory.len(), memory.forgotten), (REMEMBERED_MAX, 0));
+        memory.apply(settled(REMEMBERED_MAX..REMEMBERED_MAX + 3));
+        memory.forget_oldest(|delegation_id| delegation_id == "d3");
+        assert_eq!((memory.len(), memory.forgotten, memory.untold_len()), (REMEMBERED_MAX, 3, 2));
+        let knows = ["d0", "d1", "d2", "d3", "d4", "d5", "d6"]
+            .map(|delegation_id| memory.knows_delegation(delegation_id));
+        assert_eq!(knows, [true, true, false, true, false, false, true]);
+    }
+
     #[test]
     fn a_record_applied_twice_changes_nothing_more() {
         let mut memory = Memory::default();

@@ -102,3 +102,38 @@ const fn is_paced(notice: &Notice) -> bool {
         | Notice::Stopped => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_repeat_is_said_once_an_hour() {
+        let mut notices = Notices::default();
+        let mut said = |now: Instant, notice: Notice| {
+            notices.push(now, notice);
+            core::iter::from_fn(|| notices.pop()).count()
+        };
+        let began = Instant::from_millis(1);
+        let just_before = Instant::from_nanos(began.plus(PACE).as_nanos() - 1);
+        for (now, times) in [(began, 1), (began, 0), (just_before, 0), (began.plus(PACE), 1)] {
+            assert_eq!(said(now, Notice::TasksOverflow), times, "{now}");
+            assert_eq!(said(now, Notice::TokenChanged), 1, "that one is news each time");
+        }
+        assert_eq!(said(began.plus(PACE), Notice::DiscoveredFull), 1, "each kind has its hour");
+        assert_eq!(said(began.plus(PACE + PACE / 2), Notice::TasksOverflow), 0);
+    }
+
+    #[test]
+    fn what_nobody_polls_is_counted_and_that_is_said_once() {
+        let mut notices = Notices::default();
+        for _ in 0..NOTICES_MAX + 3 {
+            notices.push(Instant::START, Notice::TokenChanged);
+        }
+        for _ in 0..NOTICES_MAX {
+            assert_eq!(notices.pop(), Some(Notice::TokenChanged));
+        }
+        assert_eq!(notices.pop(), Some(Notice::NoticesDropped { dropped: 3 }));
+        assert_eq!(notices.pop(), None);
+    }
+}

@@ -143,3 +143,32 @@ fn is_wanted(config: &ValidConfig, key: &ResultKey) -> bool {
         Notify::None => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn of_what_waits_for_the_user_the_newest_are_kept() {
+        let config = Config::new("ws", "http://p").validate().unwrap();
+        let result = |number: usize| FoldedResult {
+            key: ResultKey { delegation_id: alloc::format!("d{number}"), status: Status::Failed },
+            target_id: String::new(),
+            source_id: String::new(),
+            summary: String::new(),
+            response_preview: String::new(),
+            error: String::new(),
+        };
+        let mut notifier = Notifier::new();
+        let ends = |notifier: &Notifier| {
+            let first = notifier.waiting.front().map(|waiting| waiting.key.delegation_id.clone());
+            (notifier.waiting.len(), first.unwrap_or_default())
+        };
+        let full: Vec<FoldedResult> = (0..DISCOVERED_MAX).map(result).collect();
+        notifier.stored(&config, &full);
+        assert_eq!(ends(&notifier), (DISCOVERED_MAX, "d0".into()));
+        notifier.stored(&config, &[result(7_000), result(7_001)]);
+        assert_eq!(ends(&notifier), (DISCOVERED_MAX, "d2".into()));
+    }
+}

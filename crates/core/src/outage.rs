@@ -95,6 +95,8 @@ fn next_step(lasted: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     /// A lane that flaps, and a machine that slept: the minute after which it is
@@ -112,5 +114,31 @@ mod tests {
         assert_eq!(outage.failed(at(1_331), "away".into()), None);
         let said = outage.failed(at(1_020 + 3_600), "away".into());
         assert!(matches!(said, Some(Notice::OutageContinues { .. })), "{said:?}");
+    }
+
+    #[test]
+    fn that_it_lasts_is_said_after_five_minutes_an_hour_six_and_then_daily() {
+        let mut outage = Outage::new(Lane::Alive);
+        let minutes = |minutes: u64| Instant::from_millis(minutes * 60_000);
+        let said: Vec<u64> = (0..=3 * 24 * 60)
+            .filter(|minute| outage.failed(minutes(*minute), "away".into()).is_some())
+            .collect();
+        assert_eq!(said, [0, 5, 60, 6 * 60, (6 + 24) * 60, (6 + 48) * 60]);
+        let ended = outage.ended(minutes(5_000));
+        let lasted = Duration::from_secs(5_000 * 60);
+        let failures = 3 * 24 * 60 + 1;
+        assert_eq!(ended, Some(Notice::OutageEnded { lane: Lane::Alive, lasted, failures }));
+    }
+
+    #[test]
+    fn a_lane_flaps_that_fails_again_within_ten_minutes() {
+        let second_is_said = |after: Duration| {
+            let mut outage = Outage::new(Lane::Alive);
+            assert!(outage.failed(Instant::START, "away".into()).is_some());
+            assert!(outage.ended(Instant::START).is_some());
+            outage.failed(Instant::START.plus(after), "away".into()).is_some()
+        };
+        assert!(second_is_said(FLAP));
+        assert!(!second_is_said(FLAP - Duration::from_nanos(1)));
     }
 }

@@ -208,3 +208,19 @@ pub struct TaskStatus {
     /// Until it ends by itself, if it does.
     pub ttl_left: Option<Duration>,
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    #[test]
+    fn a_stage_counts_all_and_names_the_oldest() {
+        for (all, named) in [(0, 0), (1, 1), (50, 50), (51, 50), (120, 50)] {
+            let ids: Vec<String> = (0..all).map(|number| format!("d{number}")).collect();
+            let stage = StageStatus::of(ids.iter());
+            assert_eq!((stage.count, stage.ids.as_slice()), (all, &ids[..named]));
+        }
+    }
+}

@@ -445,3 +445,6 @@ fn repair_notice(repair: Repair) -> Notice {
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

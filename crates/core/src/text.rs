@@ -48,6 +48,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn what_does_not_show_or_turns_a_text_around_is_a_space() {
+        for unseen in
+            "\0\t\n\r\u{1b}\u{7f}\u{85}\u{a0}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\
+                       \u{202e}\u{2060}\u{2066}\u{2069}\u{feff}\u{e0001}\u{e007f}"
+                .chars()
+        {
+            assert_eq!(one_line(&alloc::format!("{unseen}a{unseen}{unseen}b{unseen}")), "a b");
+        }
+        for shown in ["aéß", "日本", "a-b", "👍", "\u{2010}\u{202f}x"] {
+            assert_eq!(one_line(shown).replace(' ', ""), shown.replace('\u{202f}', ""));
+        }
+    }
+
     proptest! {
         #[test]
         fn one_line_is_one_line(words in any::<String>()) {

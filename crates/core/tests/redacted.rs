@@ -1,7 +1,7 @@
 //! What of an answer stands in a recorded history: its text, but for the
 //! credentials.
 
-use everbeat_core::{Action, Body, Secret};
+use everbeat_core::{Action, Body, Response, Secret};
 
 fn recorded(body: &Body) -> serde_json::Value {
     serde_json::to_value(body).expect("it is serialised")
@@ -73,6 +73,13 @@ fn a_record_of_a_body_is_read_as_it_was_written() {
         let body = Body(bytes);
         assert_eq!(serde_json::from_value::<Body>(recorded(&body)).unwrap(), body);
     }
+}
+
+#[test]
+fn an_answer_is_complete_unless_a_record_says_otherwise() {
+    let read = |text: &str| serde_json::from_str::<Response>(text).unwrap().complete;
+    assert!(read(r#"{"status": 200, "body": "[]"}"#));
+    assert!(!read(r#"{"status": 200, "body": "[]", "complete": false}"#));
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! The requests that commands become, to the byte where the platform looks.
 
 use everbeat_core::{
-    Action, CommandId, Config, Event, Heartbeat, HttpRequest, Method, Now, ValidConfig, limits,
-    lower,
+    Action, CommandId, Config, Event, Heartbeat, HttpRequest, Method, Now, ValidConfig, lower,
 };
 use serde_json::{Value, json};
 
@@ -41,7 +40,7 @@ fn a_beat_is_posted() {
     assert_eq!(request.method, Method::Post);
     assert_eq!(request.url(), "http://platform:8080/registry/heartbeat");
     assert_eq!(request.headers, [json_header()]);
-    assert_eq!(request.body_bytes_max, limits::ANSWER_BYTES_MAX);
+    assert_eq!(request.body_bytes_max, 64 << 10);
     let body = body(&request);
     assert_eq!((&body["workspace_id"], &body["active_tasks"]), (&json!("ws-1"), &json!(0)));
 }
@@ -51,14 +50,14 @@ fn the_list_may_be_longer_than_other_answers() {
     let request = request(&Action::FetchDelegations);
     assert_eq!(request.url(), "http://platform:8080/workspaces/ws-1/delegations");
     assert_eq!((request.method, request.body.len(), request.headers), (Method::Get, 0, vec![]));
-    assert_eq!(request.body_bytes_max, limits::LIST_BYTES_MAX);
+    assert_eq!(request.body_bytes_max, 1 << 20);
 }
 
 #[test]
 fn a_workspace_is_looked_up_by_its_id() {
     let request = request(&Action::FetchWorkspace { workspace_id: "parent".into() });
     assert_eq!(request.url(), "http://platform:8080/workspaces/parent");
-    assert_eq!(request.body_bytes_max, limits::ANSWER_BYTES_MAX);
+    assert_eq!(request.body_bytes_max, 64 << 10);
 }
 
 #[test]

@@ -140,7 +140,9 @@ fn a_renewed_task_runs_on_and_one_renewed_without_a_ttl_for_ever() {
 fn no_ttl_is_longer_than_a_day() {
     let mut world = World::new();
     world.task("a", Some(u64::MAX));
-    world.run_for(limits::TASK_TTL_MAX);
+    world.run_for((24 * 3_600 - 1) * SECOND);
+    assert_eq!(world.running(), ["a"]);
+    world.run_for(SECOND);
     assert_eq!(world.running(), [""; 0]);
 }
 
@@ -202,6 +204,7 @@ fn a_wanted_beat_does_not_wait_for_the_backoff() {
     let beat = world.machine.status(world.now).beat;
     assert_eq!(beat.next_due_why, DueWhy::Backoff);
     assert!(beat.lane.failures_in_a_row > 5);
+    assert_eq!(world.machine.overview().beat_failures, beat.lane.failures_in_a_row);
     let outage = beat.lane.outage.expect("it fails");
     assert_eq!(outage.cause, "connection refused");
     assert!(outage.since > 500 * SECOND);
@@ -247,6 +250,9 @@ fn a_status_says_when_the_next_beat_is_due_and_why() {
     let next = status.beat.lane.next_due_in.expect("one is planned");
     assert!(next <= 31 * SECOND && status.beat.lane.accepted >= 2);
     assert!(status.polls.accepted >= 1 && status.pipeline.store_open);
+    let overview = world.machine.overview();
+    let last = world.beats.last().expect("it was answered at once").0;
+    assert_eq!((overview.last_accepted_beat, overview.beat_failures), (Some(last), 0));
     let at = world.now;
     // Late as a machine that has other things to do.
     world.now = at.plus(next + SECOND / 2);
