@@ -465,3 +465,6 @@ fn with_header(answer: SelfMessageAnswer, header_s: Option<u64>) -> SelfMessageA
         | SelfMessageAnswer::Unknown => answer,
     }
 }
+
+#[cfg(test)]
+mod tests;

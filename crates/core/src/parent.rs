@@ -86,3 +86,17 @@ fn understood(outcome: Outcome) -> Option<WorkspaceAnswer> {
     let is_well = is_success(response.status) && response.complete;
     is_well.then(|| WorkspaceAnswer::parse(&response.body.0)).flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parent_s_name_is_good_for_an_hour() {
+        let known = Some(Known { name: None, since: Instant::START });
+        let parent = Parent { known, ..Parent::default() };
+        let over = Instant::START.plus(PARENT_NAME_TTL);
+        assert!(parent.is_fresh(Instant::from_nanos(over.as_nanos() - 1)));
+        assert!(!parent.is_fresh(over));
+    }
+}

@@ -69,7 +69,7 @@ fn a_fingerprint_stays_when_a_record_is_written_again() {
 
 #[test]
 fn a_record_of_a_body_is_read_as_it_was_written() {
-    for bytes in [b"[]".to_vec(), b"{\"a\": \"\xc3\xa4\"}".to_vec(), b"\xff\x00 cut".to_vec()] {
+    for bytes in [b"[]".to_vec(), b"{\"a\": \"\xc3\xa4\"}".to_vec(), vec![0xff; 40]] {
         let body = Body(bytes);
         assert_eq!(serde_json::from_value::<Body>(recorded(&body)).unwrap(), body);
     }
