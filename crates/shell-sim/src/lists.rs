@@ -3,8 +3,8 @@
 //! byte for byte, is recognised and not read again.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use everbeat_core::limits::ROWS_MAX;
 use serde::Deserialize;
@@ -20,16 +20,17 @@ pub(crate) struct ReadList {
     /// Each row's bytes in the body with what it says; empty if the list is
     /// an unusual one.
     rows: Vec<(Range<usize>, OwnResult)>,
-    /// The results that it names, in order, and of each whether any row shows
-    /// the text of a completed one.
-    pub(crate) names: Vec<(ResultName, bool)>,
+    /// The results that it names, in order, each once.
+    pub(crate) names: Vec<Named>,
     /// Whether the list before had the same results in the same rows.
     pub(crate) says_the_same: bool,
 }
 
-/// The name of a finished result of the own workspace, if a row is one, and
-/// whether it shows the text of a completed one.
-type OwnResult = Option<(ResultName, bool)>;
+/// A finished result of the own workspace, and whether the text of a completed
+/// one is shown.
+pub(crate) type Named = (Rc<ResultName>, bool);
+/// What a row names, if it is such a result.
+type OwnResult = Option<Named>;
 
 impl ReadList {
     /// `None` if the body is no list.
@@ -58,12 +59,15 @@ impl ReadList {
     }
 }
 
-fn names(results: impl Iterator<Item = (ResultName, bool)>) -> Vec<(ResultName, bool)> {
-    let mut names = BTreeMap::<ResultName, bool>::new();
-    for (name, has_text) in results {
-        *names.entry(name).or_default() |= has_text;
-    }
-    names.into_iter().collect()
+fn names(results: impl Iterator<Item = Named>) -> Vec<Named> {
+    let mut names: Vec<Named> = results.collect();
+    names.sort_unstable();
+    names.dedup_by(|later, first| {
+        let is_same = later.0 == first.0;
+        first.1 |= is_same && later.1;
+        is_same
+    });
+    names
 }
 
 /// A row as the platform writes it: names once each, with texts. What serde
@@ -161,7 +165,7 @@ fn result_of(id: &str, status: &str, source: &str, preview: &str) -> OwnResult {
     let is_name = (1..=256).contains(&id.len()) && !id.contains(char::is_control);
     let is_own = is_finished && is_name && source == OWN;
     let has_text = status == "completed" && !preview.is_empty();
-    is_own.then(|| ((id.to_owned(), status.to_owned()), has_text))
+    is_own.then(|| (Rc::new((id.to_owned(), status.to_owned())), has_text))
 }
 
 #[cfg(test)]
@@ -177,7 +181,7 @@ mod tests {
             "response_preview": preview})
     }
 
-    fn as_values(body: &str) -> Vec<(ResultName, bool)> {
+    fn as_values(body: &str) -> Vec<Named> {
         let rows: Vec<Value> = serde_json::from_str(body).unwrap();
         names(rows.iter().filter_map(own_result))
     }

@@ -111,7 +111,7 @@ impl Arrivals {
         let (now, list) = (world.now(), world.last_list());
         // Named for the first time by the list before: this is the very next.
         for name in std::mem::take(&mut self.newly_listed) {
-            let place = list.binary_search_by(|(have, _)| have.cmp(&name));
+            let place = list.binary_search_by(|(have, _)| (**have).cmp(&name));
             let has_text = place.is_ok_and(|place| list[place].1);
             if let Some(listed) = self.listed.get_mut(&name) {
                 listed.has_text |= has_text;
@@ -123,6 +123,7 @@ impl Arrivals {
         let has_room = self.has_room(list.len());
         self.looks_again |= !has_room;
         for (name, has_text) in list {
+            let name: &ResultName = name;
             if !self.listed.contains_key(name) {
                 let first = Listed { first: now, has_text: *has_text, place: None };
                 self.listed.insert(name.clone(), first);

@@ -15,13 +15,13 @@ mod trace;
 
 use std::time::Duration;
 
-use everbeat_core::{Action, Command, CommandId, Event, Outcome, ValidConfig, lower};
+use everbeat_core::{Action, Command, CommandId, Event, HttpRequest, Outcome, ValidConfig, lower};
 use everbeat_platform::{NewWorkspace, Options, Platform, Request as PlatformRequest, Route};
 
 use crate::agenda::Agenda;
 use crate::dice::Dice;
 use crate::disk::VirtualDisk;
-use crate::lists::ReadList;
+use crate::lists::{Named, ReadList};
 use crate::plan::{Act, OWN, Plan};
 use crate::promises::watch::{Broken, Watch};
 use crate::wire;
@@ -272,7 +272,7 @@ impl World {
 
     /// The results that the last list named, and of each whether any row
     /// showed the text of a completed one.
-    pub(crate) fn last_list(&self) -> &[(ResultName, bool)] {
+    pub(crate) fn last_list(&self) -> &[Named] {
         self.last_list.as_ref().map_or(&[], |list| &list.names)
     }
 
@@ -395,7 +395,6 @@ impl World {
     }
 
     fn begin(&mut self, command: Command) {
-        self.note_command(&command);
         *self.seen.actions.entry(action_name(&command.action)).or_default() += 1;
         self.tell_trace(Party::Agent, action_name(&command.action), || {
             serde_json::to_string(&command).unwrap_or_default()
@@ -403,24 +402,39 @@ impl World {
         let Some(process) = &mut self.process else {
             return;
         };
-        let number = process.number;
         if let Action::PostHeartbeat(body) = &command.action {
             if body.runtime_metadata.is_none() && process.has_told_metadata {
                 self.seen.bare_beats.push(self.now);
             }
             process.has_told_metadata |= body.runtime_metadata.is_some();
         }
-        if let Some(lowered) = lower(&self.config, &command.action) {
-            let token = process.token.as_ref();
-            let fingerprint = token.map_or(0, |token| fingerprint(0, token.expose()));
-            let body_bytes_max = lowered.body_bytes_max;
-            let request = wire::request(lowered, token);
-            if let Some(what) = sent(&command.action, fingerprint) {
-                self.seen.sent.push(Sent { at: self.now, process: number, what });
-            }
-            self.send(number, command.id, request, body_bytes_max);
-            return;
+        match lower(&self.config, &command.action) {
+            Some(lowered) => self.ask_platform(&command, lowered),
+            None => self.carry_out(command),
         }
+    }
+
+    fn ask_platform(&mut self, command: &Command, lowered: HttpRequest) {
+        self.note_request(command, &lowered);
+        let Some(process) = &self.process else {
+            return;
+        };
+        let (number, token) = (process.number, process.token.as_ref());
+        let fingerprint = token.map_or(0, |token| fingerprint(0, token.expose()));
+        let body_bytes_max = lowered.body_bytes_max;
+        let request = wire::request(lowered, token);
+        if let Some(what) = sent(&command.action, fingerprint) {
+            self.seen.sent.push(Sent { at: self.now, process: number, what });
+        }
+        self.send(number, command.id, request, body_bytes_max);
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        self.note_command(&command);
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        let number = process.number;
         if let Action::Cancel { command } = command.action {
             process.cancelled.insert(command);
             self.way.forget(number, command);

@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use everbeat_core::{Command, Notice};
+use everbeat_core::{Command, HttpRequest, Instant, Notice};
 
 use super::World;
 use crate::plan::OWN;
@@ -123,6 +123,19 @@ impl World {
         }
         self.seen.digest(self.now, &self.shown);
         self.note_leak("a recorded command");
+    }
+
+    /// The same of one that the platform is asked: all that is in its record
+    /// stands in its path and body, its number and its deadline aside.
+    pub(super) fn note_request(&mut self, command: &Command, lowered: &HttpRequest) {
+        self.shown.clear();
+        let deadline = command.deadline.map_or(u64::MAX, Instant::as_nanos);
+        self.shown.extend(command.id.0.to_le_bytes());
+        self.shown.extend(deadline.to_le_bytes());
+        self.shown.extend_from_slice(lowered.path.as_bytes());
+        self.shown.extend_from_slice(&lowered.body);
+        self.seen.digest(self.now, &self.shown);
+        self.note_leak("a request");
     }
 
     pub(super) fn note_notice(&mut self, notice: &Notice) {
