@@ -3,6 +3,7 @@
 
 #![allow(clippy::wildcard_enum_match_arm)]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use everbeat_core::wire::heartbeat::HeartbeatBody;
@@ -111,7 +112,8 @@ fn a_task_with_a_ttl_ends_by_itself_and_the_next_beat_says_so() {
     world.task("a", Some(10));
     world.task("b", None);
     world.run_for(9 * SECOND);
-    assert_eq!(world.last_beat().active_tasks, 2);
+    assert_eq!((world.last_beat().active_tasks, world.last_beat().is_busy), (2, true));
+    assert!(!world.beats[0].1.is_busy);
     let tasks = world.machine.status(world.now).vitals.tasks;
     assert_eq!((tasks[0].age, tasks[0].ttl_left), (9 * SECOND, Some(SECOND)));
     assert_eq!(tasks[1].ttl_left, None);
@@ -166,6 +168,82 @@ fn a_list_replaces_what_ran_and_keeps_when_it_began() {
     world.report(too_many);
     assert_eq!(world.running(), ["c", "b"]);
     assert_eq!(world.notices.last().unwrap().1, Notice::TasksOverflow);
+}
+
+#[test]
+fn what_is_news_of_tasks_beats_soon() {
+    let list = |titles: &[&str], current: &str| {
+        let task = |title: &&str| TaskReport { id: "a".into(), title: (*title).into(), ttl: None };
+        let tasks = titles.iter().map(task).collect();
+        Report::TaskList { tasks, current_task: Some(current.into()) }
+    };
+    let started =
+        |title: &str| Report::TaskStarted { id: "a".into(), title: title.into(), ttl: None };
+    let mut world = World::new();
+    world.run_for(5 * SECOND);
+    for (report, beats) in [
+        (list(&["one"], ""), 1),
+        (list(&["one"], "thinking"), 1),
+        (list(&["one"], "thinking"), 0),
+        (list(&["two"], "thinking"), 1),
+        (started("two"), 0),
+        (started("three"), 1),
+        (list(&[], "thinking"), 1),
+    ] {
+        let before = world.beats.len();
+        world.report(report.clone());
+        world.run_for(2 * SECOND);
+        assert_eq!(world.beats.len() - before, beats, "{report:?}");
+    }
+}
+
+#[test]
+fn so_many_tasks_run_and_no_more_but_those_that_run_can_be_renewed() {
+    let mut world = World::new();
+    let started = |id: &str| Report::TaskStarted { id: id.into(), title: "t".into(), ttl: None };
+    let longest = "x".repeat(limits::TASK_BYTES_MAX);
+    assert!(world.machine.has_room_for(&started(&longest)));
+    let too_long = started(&format!("{longest}x"));
+    assert!(!world.machine.has_room_for(&too_long));
+    world.report(too_long);
+    assert_eq!(world.running(), [""; 0]);
+    let renamed = TaskReport { id: format!("{longest}x"), title: String::new(), ttl: None };
+    let list = Report::TaskList { tasks: vec![renamed], current_task: None };
+    assert!(!world.machine.has_room_for(&list));
+    for number in 0..limits::TASKS_MAX {
+        let report = started(&format!("t{number}"));
+        assert!(world.machine.has_room_for(&report), "{number}");
+        world.report(report);
+    }
+    assert!(world.machine.has_room_for(&started("t0")));
+    let one_more = started("new");
+    assert!(!world.machine.has_room_for(&one_more));
+    world.report(one_more);
+    assert_eq!(world.running().len(), limits::TASKS_MAX);
+    let full =
+        world.running().into_iter().map(|id| TaskReport { id, title: "t".into(), ttl: None });
+    let full = Report::TaskList { tasks: full.collect(), current_task: None };
+    assert!(world.machine.has_room_for(&full), "as many as may run");
+}
+
+#[test]
+fn capabilities_have_short_names() {
+    let longest = "x".repeat(64);
+    let names = ["", "a", "a\0b", longest.as_str(), &format!("{longest}x")];
+    let text = serde_json::json!({
+        "capabilities": names.map(|name| (name, true)).into_iter().collect::<BTreeMap<_, _>>(),
+    });
+    let mut world = World::new();
+    world.report(Report::Metadata(serde_json::from_value(text).unwrap()));
+    world.run_for(SECOND);
+    let metadata = world.last_beat().runtime_metadata.as_ref().expect("it goes with each beat");
+    let shown: Vec<&str> = metadata.capabilities.keys().map(String::as_str).collect();
+    assert_eq!(shown, ["a", &longest]);
+}
+
+#[test]
+fn a_point_in_time_is_shown_in_seconds() {
+    assert_eq!(Instant::from_millis(61_005).to_string(), "61.005s");
 }
 
 #[test]
@@ -317,7 +395,7 @@ proptest! {
         steps in proptest::collection::vec(any_step(), 1..60)
     ) {
         let mut world = World::new();
-        let mut model = std::collections::BTreeMap::<String, Option<Instant>>::new();
+        let mut model = BTreeMap::<String, Option<Instant>>::new();
         for step in steps {
             match step {
                 Step::Start(id, ttl) => {

@@ -33,6 +33,27 @@ fn twins_fold_into_the_richest_in_either_order() {
     }
 }
 
+/// The newest row is the first one.
+#[test]
+fn of_rows_that_are_alike_the_longer_words_stay_and_of_these_the_newest() {
+    let row = |summary: &str, preview: &str| {
+        json!({"delegation_id": "d", "source_id": OWN,
+        "status": "completed", "summary": summary, "response_preview": preview})
+    };
+    for (rows, summary, preview) in [
+        ([row("short", ""), row("longer", "")], "longer", ""),
+        ([row("longer", ""), row("short", "")], "longer", ""),
+        ([row("newer", ""), row("older", "")], "newer", ""),
+        ([row("newer", "one"), row("older", "two")], "newer", "one"),
+        ([row("short", "one"), row("longer", "three")], "longer", "three"),
+        ([row("short", "text"), row("longer", "")], "short", "text"),
+        ([row("newer", ""), row("", "text")], "newer", "text"),
+    ] {
+        let folded = only(json!(rows));
+        assert_eq!((folded.summary.as_str(), folded.response_preview.as_str()), (summary, preview));
+    }
+}
+
 #[test]
 fn a_completed_row_alone_waits_and_a_failed_one_does_not() {
     let row = |status| json!([{"delegation_id": "d", "source_id": OWN, "status": status}]);
