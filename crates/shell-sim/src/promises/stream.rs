@@ -1,7 +1,7 @@
 //! The results stream: all that the reader took and all that still lies there,
 //! line by line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -67,12 +67,16 @@ impl Stream {
         self.counts.len()
     }
 
-    /// Whether the result lies in the results file, for the reader to take, or
-    /// is handed out and may be again.
+    /// The results that nobody has read yet: every copy lies in the results
+    /// file, for the reader to take, or is handed out and may be again.
     #[must_use]
-    pub fn is_lying(&self, name: &ResultName) -> bool {
-        let mut lines = self.lying.lines.iter().chain(&self.leased.lines);
-        lines.any(|line| line.name == *name)
+    pub fn unread(&self) -> BTreeSet<&ResultName> {
+        let mut lying = BTreeMap::<&ResultName, u32>::new();
+        for line in self.lying.lines.iter().chain(&self.leased.lines) {
+            *lying.entry(&line.name).or_default() += 1;
+        }
+        let is_all = |(name, copies): &(&ResultName, u32)| self.count(name) == *copies;
+        lying.into_iter().filter(is_all).map(|(name, _)| name).collect()
     }
 
     /// The lines that its last change brought.
@@ -205,7 +209,9 @@ mod tests {
         assert_eq!(changes(&mut stream, &[3, 1, 2], &[], &[1]), ["d1", ""]);
         let name = |id: &str| (id.to_owned(), "failed".to_owned());
         assert_eq!((stream.count(&name("d1")), stream.count(&name("d4"))), (2, 0));
-        assert!(stream.is_lying(&name("d1")) && !stream.is_lying(&name("d2")));
+        assert_eq!(stream.unread(), BTreeSet::new(), "the reader has a copy of d1");
+        changes(&mut stream, &[3, 1, 2], &[], &[1, 5, 5]);
+        assert_eq!(stream.unread(), BTreeSet::from([&name("d5")]));
     }
 
     #[test]
