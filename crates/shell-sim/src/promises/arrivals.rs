@@ -218,10 +218,10 @@ impl Arrivals {
         self.perhaps.clear();
     }
 
-    pub(super) fn sent(&mut self, stream: &Stream, sent: &Sent) {
+    pub(super) fn sent(&mut self, sent: &Sent) {
         if let Request::SelfMessage { id, text } = &sent.what {
             let message = Announcement::read(id, text);
-            for name in self.told_by(stream, &message) {
+            for name in self.told_by(&message) {
                 if let Some(untold) = self.untold.get_mut(&name) {
                     untold.message = Some(id.clone());
                     untold.may_be_told = true;
@@ -231,17 +231,13 @@ impl Arrivals {
     }
 
     /// The results that it names, and those that it counts: the oldest of
-    /// the others, those last that an earlier message and the reader's taking
-    /// them may have told of.
-    fn told_by(&self, stream: &Stream, message: &Announcement) -> Vec<ResultName> {
+    /// the others, those last that an earlier message may have told of.
+    fn told_by(&self, message: &Announcement) -> Vec<ResultName> {
         let mut names = message.names.clone();
         if message.more > 0 {
             let others = self.untold.iter().filter(|(name, _)| !message.names.contains(name));
-            let unread = stream.unread();
-            let may_be_told = |name, untold: &Untold| untold.may_be_told && !unread.contains(name);
-            let mut others: Vec<_> = others
-                .map(|(name, untold)| (may_be_told(name, untold), untold.place, name))
-                .collect();
+            let mut others: Vec<_> =
+                others.map(|(name, untold)| (untold.may_be_told, untold.place, name)).collect();
             others.sort_unstable();
             names.extend(others.iter().take(message.more).map(|(_, _, name)| (*name).clone()));
         }

@@ -374,7 +374,7 @@ impl Watch {
         is_new |= self.hears_of_turns(world);
         while let Some(sent) = seen.sent.get(self.known.sent) {
             self.known.sent += 1;
-            self.arrivals.sent(&self.stream, sent);
+            self.arrivals.sent(sent);
             self.ask(world, |promise, view| promise.sent(view, sent));
             is_new = true;
         }
