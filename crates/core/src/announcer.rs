@@ -96,7 +96,7 @@ impl Announcer {
         if matches!(self.stage, Stage::Journalling(_)) {
             self.stage = Stage::Idle;
         }
-        if is_first && store.memory.spoke() {
+        if is_first && store.memory.spoke {
             self.not_before = self.not_before.max(fx.at().plus(config.cooldown));
         }
         // What the folder's loss made unknown is told anew, by another message.

@@ -31,8 +31,8 @@ pub(crate) struct Memory {
     /// Self-messages that were neither accepted nor refused, by their id.
     announcing: BTreeMap<String, Vec<ResultKey>>,
     awaited: VecDeque<String>,
-    /// Whether any self-message was ever begun.
-    spoke: bool,
+    /// Whether any self-message was ever begun, as far as can be known.
+    pub(crate) spoke: bool,
     /// Results that were forgotten here and that the journal still holds.
     pub(crate) forgotten: usize,
     /// Grows with whatever may have changed what is remembered.
@@ -206,10 +206,6 @@ impl Memory {
 
     pub(crate) fn len(&self) -> usize {
         self.results.len()
-    }
-
-    pub(crate) const fn spoke(&self) -> bool {
-        self.spoke
     }
 
     /// All remembered results, oldest first.

@@ -301,6 +301,10 @@ impl StoreLane {
         opened: OpenedStore,
     ) -> StoreEvent {
         self.memory.become_of(opened.records);
+        if opened.repairs.iter().any(|repair| matches!(repair, Repair::Corrupt { .. })) {
+            // What was lost may have been the record of a self-message.
+            self.memory.spoke = true;
+        }
         let last_batch = self.memory.last_batch;
         self.queue.retain(
             |record| !matches!(record, JournalRecord::Taken { through } if *through > last_batch),
