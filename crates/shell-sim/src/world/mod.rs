@@ -3,6 +3,7 @@
 
 mod acts;
 mod clocks;
+mod commands;
 mod files;
 mod holder;
 mod names;
@@ -15,7 +16,7 @@ mod trace;
 
 use std::time::Duration;
 
-use everbeat_core::{Action, Command, CommandId, Event, HttpRequest, Outcome, ValidConfig, lower};
+use everbeat_core::{CommandId, Event, Outcome, ValidConfig};
 use everbeat_platform::{NewWorkspace, Options, Platform, Request as PlatformRequest, Route};
 
 use crate::agenda::Agenda;
@@ -24,7 +25,6 @@ use crate::disk::VirtualDisk;
 use crate::lists::{Named, ReadList};
 use crate::plan::{Act, OWN, Plan};
 use crate::promises::watch::{Broken, Watch};
-use crate::wire;
 use clocks::Clocks;
 use files::Files;
 use holder::Holder;
@@ -33,7 +33,6 @@ use process::Process;
 use secrets::Secrets;
 
 pub use files::StreamParts;
-use names::sent;
 pub use names::{ACTION_NAMES, EVENT_NAMES, NOTICE_NAMES, action_name, event_name, notice_name};
 pub use seen::{Request, ResultName, Seen, Sent, Stopping, fingerprint};
 pub use trace::{Party, TRACE_VERSION, TraceHeader, TraceLine};
@@ -391,60 +390,6 @@ impl World {
             self.files.disk.kill();
             self.note_end();
             self.agenda.put(self.now + self.down, Happening::Starts);
-        }
-    }
-
-    fn begin(&mut self, command: Command) {
-        *self.seen.actions.entry(action_name(&command.action)).or_default() += 1;
-        self.tell_trace(Party::Agent, action_name(&command.action), || {
-            serde_json::to_string(&command).unwrap_or_default()
-        });
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        if let Action::PostHeartbeat(body) = &command.action {
-            if body.runtime_metadata.is_none() && process.has_told_metadata {
-                self.seen.bare_beats.push(self.now);
-            }
-            process.has_told_metadata |= body.runtime_metadata.is_some();
-        }
-        match lower(&self.config, &command.action) {
-            Some(lowered) => self.ask_platform(&command, lowered),
-            None => self.carry_out(command),
-        }
-    }
-
-    fn ask_platform(&mut self, command: &Command, lowered: HttpRequest) {
-        self.note_request(command, &lowered);
-        let Some(process) = &self.process else {
-            return;
-        };
-        let (number, token) = (process.number, process.token.as_ref());
-        let fingerprint = token.map_or(0, |token| fingerprint(0, token.expose()));
-        let body_bytes_max = lowered.body_bytes_max;
-        let request = wire::request(lowered, token);
-        if let Some(what) = sent(&command.action, fingerprint) {
-            self.seen.sent.push(Sent { at: self.now, process: number, what });
-        }
-        self.send(number, command.id, request, body_bytes_max);
-    }
-
-    fn carry_out(&mut self, command: Command) {
-        self.note_command(&command);
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        let number = process.number;
-        if let Action::Cancel { command } = command.action {
-            process.cancelled.insert(command);
-            self.way.forget(number, command);
-        }
-        if command.action.is_answered() {
-            let name = action_name(&command.action);
-            let outcome = process.carry_out(command.action);
-            self.tell_trace(Party::Disk, name, || format!("{outcome:?}"));
-            let at = self.now + self.disk_slow;
-            self.ends_at(at, number, command.id, outcome, By::Machine);
         }
     }
 
