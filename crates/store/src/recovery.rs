@@ -46,8 +46,7 @@ pub(crate) fn recover<D: Disk>(
     let mut highest = last;
     for private in private_files(disk, paths, last)? {
         if private != Private::New(last) && private != Private::Aside(last) {
-            clear_stray(disk, paths, last, private, repairs)?;
-            highest = highest.max(number_in_use(disk, paths, private)?);
+            highest = highest.max(clear_stray(disk, paths, last, private, repairs)?);
         }
     }
     let placing = Placing::new(disk, paths, last, journal.position.last_length);
@@ -59,14 +58,6 @@ pub(crate) fn recover<D: Disk>(
     let record = JournalRecord::Stored { batch: highest + 1, length: 0, results: Vec::new() };
     journal.append(disk, paths, std::slice::from_ref(&record))?;
     Ok(Recovered { placement: Some(Placement::Placed { merged: true }), record: Some(record) })
-}
-
-/// The number that a private file keeps from being used, 0 for none.
-fn number_in_use<D: Disk>(disk: &D, paths: &Paths, private: Private) -> Result<u64, FileFailure> {
-    match private {
-        Private::Aside(batch) if stands_aside(disk, paths, batch)? => Ok(batch),
-        Private::Aside(_) | Private::New(_) => Ok(0),
-    }
 }
 
 /// Whether a file of this user stands where what is in the way of this batch
@@ -96,34 +87,40 @@ fn private_files<D: Disk>(disk: &D, paths: &Paths, last: u64) -> Result<Vec<Priv
     Ok(found)
 }
 
+/// Says which number a file that is left keeps from being used, 0 for none.
 fn clear_stray<D: Disk>(
     disk: &D,
     paths: &Paths,
     last: u64,
     private: Private,
     repairs: &mut Vec<Repair>,
-) -> Result<(), FileFailure> {
+) -> Result<u64, FileFailure> {
     let path = paths.private(private);
     let Some(found) = disk.metadata(&path).at("look at", &path)? else {
-        return Ok(());
+        return Ok(0);
     };
+    let mut kept = 0;
     let done = match private {
         _ if !Metadata::is_own_file(&found) => "left: not a regular file of this user",
         Private::New(batch) if batch > last => {
             disk.remove(&path).at("remove", &path)?;
             if batch == last + 1 {
-                return Ok(());
+                return Ok(0);
             }
             "removed: the journal does not know it, its results are fetched again"
         }
         Private::New(_) => "left: an old batch that was not placed; look what is in it",
-        Private::Aside(_) => {
+        Private::Aside(batch) => {
             match rename_into_gap(disk, &path, &paths.results_file).at("rename", &path)? {
                 Renamed::Done => "put back as the results file",
-                Renamed::Occupied | Renamed::Gone => "left: a results file stands already",
+                Renamed::Occupied => {
+                    kept = batch;
+                    "left: a results file stands already"
+                }
+                Renamed::Gone => "left: a results file stands already",
             }
         }
     };
     repairs.push(Repair::Stray { path: path.display().to_string(), done: done.into() });
-    Ok(())
+    Ok(kept)
 }

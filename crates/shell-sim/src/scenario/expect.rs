@@ -141,7 +141,7 @@ pub(super) fn of_world(expect: &Expect, judged: &Judged) -> Report {
         table.0.push(Row::new("the run", "comes to its end", broken.to_string(), false));
     }
     let seen = &world.seen;
-    let beats = world.accepted_beats();
+    let beats = &seen.accepted_beats;
     let results = Stream::of(world).results() as u64;
     table.exactly("results", expect.results, results);
     table.at_least("beats", expect.beats_min, beats.len() as u64);

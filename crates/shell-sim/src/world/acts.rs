@@ -128,7 +128,12 @@ impl World {
 
     /// Whether no process runs because the machine sleeps.
     pub(super) fn is_asleep(&self) -> bool {
-        self.asleep_until.is_some_and(|until| until > self.now)
+        self.wakes_at().is_some()
+    }
+
+    /// When the machine wakes up, if it sleeps.
+    pub(super) fn wakes_at(&self) -> Option<Duration> {
+        self.asleep_until.filter(|until| *until > self.now)
     }
 
     fn sleep(&mut self, length: Duration, clock_stops: bool) {

@@ -95,11 +95,4 @@ impl World {
             self.take_leased(Some(held.holds));
         }
     }
-
-    /// A call on files, made for a holder, was the last one of the process.
-    fn kill_if_dead(&mut self) {
-        if self.files.disk.is_dead() {
-            self.kill();
-        }
-    }
 }

@@ -324,7 +324,7 @@ impl World {
         if self.process.is_some() {
             return;
         }
-        if let Some(until) = self.asleep_until.filter(|until| *until > self.now) {
+        if let Some(until) = self.wakes_at() {
             self.agenda.put(until, Happening::Starts);
             return;
         }
@@ -351,6 +351,15 @@ impl World {
         }
     }
 
+    /// Kills the process if a call on files was its last one; says so.
+    fn kill_if_dead(&mut self) -> bool {
+        let is_dead = self.files.disk.is_dead();
+        if is_dead {
+            self.kill();
+        }
+        is_dead
+    }
+
     fn note_end(&mut self) {
         for stopping in &mut self.seen.stops {
             stopping.ended.get_or_insert(self.now);
@@ -372,8 +381,7 @@ impl World {
             self.process.as_mut().and_then(|process| process.machine.poll_command())
         {
             self.begin(command);
-            if self.files.disk.is_dead() {
-                self.kill();
+            if self.kill_if_dead() {
                 return;
             }
         }
@@ -408,7 +416,7 @@ impl World {
         if !self.reaches_the_machine(process, command, by) {
             return;
         }
-        if let Some(until) = self.asleep_until.filter(|until| *until > self.now) {
+        if let Some(until) = self.wakes_at() {
             self.ends_at(until, process, command, outcome, By::Machine);
             return;
         }
@@ -438,12 +446,6 @@ impl World {
         self.seen.calls = workspace.messages.total();
         self.seen.accepted_beats.extend(workspace.beats.since(self.beats_seen).map(|beat| beat.at));
         self.beats_seen = workspace.beats.total();
-    }
-
-    /// Beats that the platform accepted, as the platform has them.
-    #[must_use]
-    pub fn accepted_beats(&self) -> Vec<Duration> {
-        self.seen.accepted_beats.clone()
     }
 
     /// How many requests of a route the platform got.

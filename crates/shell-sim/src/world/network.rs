@@ -102,7 +102,7 @@ impl World {
         request: PlatformRequest,
         body_bytes_max: usize,
     ) {
-        if let Some(until) = self.asleep_until.filter(|until| *until > self.now) {
+        if let Some(until) = self.wakes_at() {
             let resolved = Happening::Resolved { process, command, request, body_bytes_max };
             self.agenda.put(until, resolved);
             return;

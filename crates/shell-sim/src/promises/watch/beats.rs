@@ -170,6 +170,10 @@ impl Wake {
         (shows && woke - slept > long).then_some(Self { at: woke, due: woke + within, beats: 0 })
     }
 
+    fn hears(&mut self, sent: &Sent) {
+        self.beats += usize::from(is_beat(sent) && sent.at >= self.at);
+    }
+
     fn sleeps_again(&self, view: &View<'_>) -> bool {
         view.world
             .seen
@@ -202,7 +206,7 @@ impl Promise for WakesWithABeat {
 
     fn sent(&mut self, _: &View<'_>, sent: &Sent) -> Checked {
         if let Some(wake) = &mut self.wake {
-            wake.beats += usize::from(is_beat(sent) && sent.at >= wake.at);
+            wake.hears(sent);
         }
         Ok(())
     }
@@ -255,7 +259,7 @@ impl Promise for OneBeatAfterSleep {
         let Some(wake) = &mut self.wake else {
             return Ok(());
         };
-        wake.beats += usize::from(is_beat(sent) && sent.at >= wake.at);
+        wake.hears(sent);
         // One for the sleep, and the next regular one may follow closely.
         if wake.beats > 2 {
             return Err(format!("L7: a burst of beats after the wake-up at {:?}", wake.at));

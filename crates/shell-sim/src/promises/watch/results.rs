@@ -34,17 +34,14 @@ pub(super) struct ExactlyOnce {
 impl ExactlyOnce {
     /// What left the platform's window while disk and processes failed could
     /// not be stored; what a healed agent was told of must be.
-    fn missing(view: &View<'_>, within: Duration) -> Option<(ResultName, Duration)> {
-        if view.may_not_know() {
-            return None;
-        }
-        let late = |since: Duration| since.max(view.healed()) + within <= view.now();
-        let mut awaited = view.arrivals.awaited();
-        awaited.find(|(_, since)| late(*since)).map(|(name, since)| (name.clone(), since))
-    }
-
     fn check(view: &View<'_>, within: Duration) -> Checked {
-        Self::missing(view, within).map_or(Ok(()), |(name, since)| {
+        if view.may_not_know() {
+            return Ok(());
+        }
+        let is_late = |(_, since): &(&ResultName, Duration)| {
+            (*since).max(view.healed()) + within <= view.now()
+        };
+        view.arrivals.awaited().find(is_late).map_or(Ok(()), |(name, since)| {
             Err(format!("S4: {name:?}, listed at {since:?}, is not in the stream"))
         })
     }
