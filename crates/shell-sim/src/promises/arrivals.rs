@@ -11,6 +11,7 @@ use everbeat_core::limits::{BATCH_RESULTS_MAX, DISCOVERED_MAX, REMEMBERED_MAX, R
 
 use super::messages::Announcement;
 use super::stream::Stream;
+use super::untold::Untold;
 use super::watch::Turn;
 use crate::world::{Request, ResultName, Sent, World};
 
@@ -26,8 +27,10 @@ pub struct Arrivals {
     /// there may have been no room, or by one for which it may be news again.
     perhaps: BTreeMap<ResultName, Duration>,
     /// In the stream, and not told as far as is known here.
-    untold: BTreeMap<ResultName, Untold>,
+    untold: Untold,
+    /// Lines, with those that came again.
     arrived: u64,
+    ever_arrived: usize,
     /// Something was lost: what the next list names may be awaited anew.
     looks_again: bool,
     /// When a process began or something was lost, for the last time.
@@ -47,20 +50,6 @@ pub struct Listed {
     pub has_text: bool,
     /// How many had arrived with it, when it arrived last.
     place: Option<u64>,
-}
-
-/// A result in the stream that is not told.
-#[derive(Clone, Debug)]
-pub struct Untold {
-    /// When it arrived.
-    pub since: Duration,
-    /// The last message that was sent of it.
-    pub message: Option<String>,
-    /// Whether a message of it may have been sent, as far as the agent knows:
-    /// one was, or a process ended that may have been about to. Then the
-    /// reader's taking it tells that it is told.
-    pub may_be_told: bool,
-    place: u64,
 }
 
 impl Arrivals {
@@ -91,14 +80,21 @@ impl Arrivals {
 
     /// The results that stand in the stream and that no message told of which
     /// the platform took.
-    pub fn untold(&self) -> impl Iterator<Item = (&ResultName, &Untold)> {
-        self.untold.iter()
+    #[must_use]
+    pub const fn untold(&self) -> &Untold {
+        &self.untold
     }
 
     /// When a process began, or something was lost, for the last time.
     #[must_use]
     pub const fn lost(&self) -> Duration {
         self.lost
+    }
+
+    /// How many results ever stood in the stream.
+    #[must_use]
+    pub const fn ever_arrived(&self) -> usize {
+        self.ever_arrived
     }
 
     /// Whether the result ever stood in the stream.
@@ -165,7 +161,7 @@ impl Arrivals {
     pub(super) fn streamed(&mut self, world: &World, stream: &Stream) {
         for line in stream.gone_lines() {
             if stream.count(&line.name) == 0 {
-                self.untold.remove(&line.name);
+                self.untold.goes(&line.name);
                 self.looks_again = true;
             }
         }
@@ -181,9 +177,8 @@ impl Arrivals {
             };
             let place = self.arrived;
             if listed.place.replace(place).is_none() {
-                let since = world.now();
-                let untold = Untold { since, message: None, may_be_told: false, place };
-                self.untold.insert(line.name.clone(), untold);
+                self.ever_arrived += 1;
+                self.untold.arrives(line.name.clone(), world.now(), place);
             }
         }
     }
@@ -193,7 +188,7 @@ impl Arrivals {
             // What waited for the disk went with the process.
             Turn::Starts | Turn::Killed => {
                 self.loses(world);
-                self.untold.values_mut().for_each(|untold| untold.may_be_told = true);
+                self.untold.all_may_be_told();
             }
             Turn::AskedToStop | Turn::Sleeps | Turn::TokenWritten => {}
         }
@@ -204,7 +199,7 @@ impl Arrivals {
             // What was told may be forgotten, and what was forgotten is told
             // only if it is listed again.
             self.loses(world);
-            self.untold.clear();
+            self.untold.forget();
         } else if matches!(notice, Notice::BacklogSettled { .. }) {
             self.settled_until = Some(world.now());
             self.awaited.clear();
@@ -220,32 +215,12 @@ impl Arrivals {
 
     pub(super) fn sent(&mut self, sent: &Sent) {
         if let Request::SelfMessage { id, text } = &sent.what {
-            let message = Announcement::read(id, text);
-            for name in self.told_by(&message) {
-                if let Some(untold) = self.untold.get_mut(&name) {
-                    untold.message = Some(id.clone());
-                    untold.may_be_told = true;
-                }
-            }
+            self.untold.sent(Announcement::read(id, text), self.arrived);
         }
-    }
-
-    /// The results that it names, and those that it counts: the oldest of
-    /// the others, those last that an earlier message may have told of.
-    fn told_by(&self, message: &Announcement) -> Vec<ResultName> {
-        let mut names = message.names.clone();
-        if message.more > 0 {
-            let others = self.untold.iter().filter(|(name, _)| !message.names.contains(name));
-            let mut others: Vec<_> =
-                others.map(|(name, untold)| (untold.may_be_told, untold.place, name)).collect();
-            others.sort_unstable();
-            names.extend(others.iter().take(message.more).map(|(_, _, name)| (*name).clone()));
-        }
-        names
     }
 
     /// The platform took a message: it reached the agent, or will.
-    pub(super) fn accepted(&mut self, id: &str) {
-        self.untold.retain(|_, untold| untold.message.as_deref() != Some(id));
+    pub(super) fn accepted(&mut self, id: &str, stream: &Stream) {
+        self.untold.accepted(id, stream);
     }
 }

@@ -6,6 +6,7 @@
 pub mod arrivals;
 mod messages;
 pub mod stream;
+pub mod untold;
 pub mod watch;
 
 pub use messages::{Announcement, named_in};

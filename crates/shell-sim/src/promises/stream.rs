@@ -180,9 +180,6 @@ fn differing(before: &[Rc<Line>], after: &[Rc<Line>]) -> (Vec<Rc<Line>>, Vec<Rc<
 mod tests {
     use super::*;
 
-    const NOTHING: StreamParts<'_> =
-        StreamParts { taken: &[], acknowledged: &[], held: &[], leased: &[], lying: &[] };
-
     fn lines(numbers: &[u32]) -> Vec<u8> {
         let line = |number: &u32| {
             format!("{{\"delegation_id\":\"d{number}\",\"status\":\"failed\"}}\n").into_bytes()
@@ -192,7 +189,12 @@ mod tests {
 
     fn changes(stream: &mut Stream, taken: &[u32], held: &[u32], lying: &[u32]) -> [String; 2] {
         let (taken, held, lying) = (lines(taken), lines(held), lines(lying));
-        stream.now_is(&StreamParts { taken: &taken, held: &held, lying: &lying, ..NOTHING });
+        stream.now_is(&StreamParts {
+            taken: &taken,
+            held: &held,
+            lying: &lying,
+            ..StreamParts::default()
+        });
         let names = |lines: &[Rc<Line>]| lines.iter().map(|line| line.name.0.as_str()).collect();
         [names(&stream.new), names(&stream.gone)]
     }
@@ -219,11 +221,11 @@ mod tests {
         let mut stream = Stream::default();
         let (one, two) = (lines(&[1]), lines(&[2]));
         for parts in [
-            StreamParts { lying: &one, ..NOTHING },
-            StreamParts { leased: &one, ..NOTHING },
-            StreamParts { leased: &one, lying: &two, ..NOTHING },
-            StreamParts { acknowledged: &one, lying: &two, ..NOTHING },
-            StreamParts { acknowledged: &one, held: &two, ..NOTHING },
+            StreamParts { lying: &one, ..StreamParts::default() },
+            StreamParts { leased: &one, ..StreamParts::default() },
+            StreamParts { leased: &one, lying: &two, ..StreamParts::default() },
+            StreamParts { acknowledged: &one, lying: &two, ..StreamParts::default() },
+            StreamParts { acknowledged: &one, held: &two, ..StreamParts::default() },
         ] {
             stream.now_is(&parts);
             assert!(stream.gone.is_empty() && stream.torn.is_none());
@@ -235,7 +237,7 @@ mod tests {
     fn half_a_line_is_torn() {
         for bytes in [&lines(&[1])[..20], &lines(&[1])[..lines(&[1]).len() - 1], b"{}\n"] {
             let mut stream = Stream::default();
-            stream.now_is(&StreamParts { lying: bytes, ..NOTHING });
+            stream.now_is(&StreamParts { lying: bytes, ..StreamParts::default() });
             assert!(stream.torn().is_some(), "{bytes:?}");
         }
     }

@@ -428,12 +428,12 @@ impl Watch {
         };
         for message in workspace.messages.since(self.known.messages) {
             if let (Some(id), true) = (&message.message_id, message.fate != Fate::Refused) {
-                self.arrivals.accepted(id);
+                self.arrivals.accepted(id, &self.stream);
             }
         }
         for message in workspace.delivered.since(self.known.delivered) {
             let told = Announcement::read(&message.message_id, &message.text);
-            self.arrivals.accepted(&told.id);
+            self.arrivals.accepted(&told.id, &self.stream);
             self.ask(world, |promise, view| promise.delivered(view, &told));
         }
         [self.known.messages, self.known.delivered] = totals;

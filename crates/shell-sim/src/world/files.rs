@@ -39,7 +39,7 @@ struct Inner {
 }
 
 /// The results stream in its parts, in the order of the lines.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct StreamParts<'a> {
     /// What the reader has read.
     pub taken: &'a [u8],

@@ -6,8 +6,8 @@ use std::time::Duration;
 use everbeat_core::limits;
 
 use super::{Checked, Promise, Turn, View};
-use crate::promises::arrivals::Untold;
 use crate::promises::messages::Announcement;
+use crate::promises::untold::Waiting;
 use crate::world::{Request, ResultName, Sent, World};
 
 /// How long the healed world has for what the faults have left behind.
@@ -228,18 +228,16 @@ pub(super) struct NothingWaits {
 
 impl NothingWaits {
     fn check(view: &View<'_>, within: Duration) -> Checked {
-        let unread = view.stream.unread();
-        let waits = |(name, untold): &(&ResultName, &Untold)| {
-            untold.since.max(view.healed()) + within <= view.now()
-                && (!untold.may_be_told || unread.contains(name))
-        };
-        view.arrivals.untold().find(waits).map_or(Ok(()), |(name, untold)| {
-            Err(format!("L4: {name:?} still waits to be told: {untold:?}"))
+        let is_overdue =
+            |waiting: &Waiting| waiting.since.max(view.healed()) + within <= view.now();
+        let oldest = view.arrivals.untold().oldest(&view.stream.unread(), is_overdue);
+        oldest.map_or(Ok(()), |(name, waiting)| {
+            Err(format!("L4: {name:?} still waits to be told: {waiting:?}"))
         })
     }
 
     fn next_due(view: &View<'_>) -> Option<Duration> {
-        next_due(view, view.arrivals.untold().map(|(_, untold)| untold.since))
+        next_due(view, view.arrivals.untold().since())
     }
 }
 
