@@ -20,6 +20,10 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+/// The simulator's own; the bare loop has it, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Simulated days of each world, if no other number is given.
 const DAYS: u64 = 30;
 const INTERVAL_S: u64 = 30;

@@ -146,7 +146,7 @@ impl Arrivals {
     /// done.
     fn has_room(&self, more: usize) -> bool {
         let waiting = self.awaited.len() + self.perhaps.len() + more + BATCH_RESULTS_MAX;
-        waiting <= DISCOVERED_MAX && self.untold.len() + waiting + ROWS_MAX <= REMEMBERED_MAX
+        waiting <= DISCOVERED_MAX && self.untold.pending() + waiting + ROWS_MAX <= REMEMBERED_MAX
     }
 
     /// Whether so many others arrived since that the agent may have forgotten
@@ -203,6 +203,8 @@ impl Arrivals {
         } else if matches!(notice, Notice::BacklogSettled { .. }) {
             self.settled_until = Some(world.now());
             self.awaited.clear();
+        } else if let Notice::AnnouncedByReader { message_id } = notice {
+            self.untold.told_as_the_agent_knows(message_id);
         }
     }
 

@@ -16,6 +16,11 @@ pub struct Untold {
     waiting: BTreeMap<ResultName, Waiting>,
     /// In the order in which they were sent for the first time.
     messages: Vec<Message>,
+    /// How many the agent may take for untold: it learns of what came of a
+    /// message later than the platform, and not always.
+    pending: usize,
+    /// How many of those each message tells of that was sent.
+    pending_by: BTreeMap<String, usize>,
 }
 
 /// A result in the stream that no message names which the platform took.
@@ -92,6 +97,7 @@ impl Untold {
     }
 
     pub(super) fn arrives(&mut self, name: ResultName, since: Duration, place: u64) {
+        self.pending += 1;
         self.waiting.insert(name, Waiting { since, place, may_be_told: false });
     }
 
@@ -99,15 +105,14 @@ impl Untold {
         self.waiting.remove(name);
     }
 
-    /// How many results wait that no accepted message names.
-    pub(super) fn len(&self) -> usize {
-        self.waiting.len()
+    /// How many the agent may take for untold.
+    pub(super) const fn pending(&self) -> usize {
+        self.pending
     }
 
     /// Nothing is asked of what arrived before.
     pub(super) fn forget(&mut self) {
-        self.waiting.clear();
-        self.messages.clear();
+        *self = Self::default();
     }
 
     /// A process ended that may have been about to send a message.
@@ -116,6 +121,8 @@ impl Untold {
     }
 
     pub(super) fn sent(&mut self, what: Announcement, arrived: u64) {
+        let tells_of = what.names.len() + what.more;
+        self.pending_by.entry(what.id.clone()).or_insert(tells_of);
         if self.messages.iter().any(|message| message.what.id == what.id) {
             return;
         }
@@ -127,9 +134,16 @@ impl Untold {
         self.messages.push(Message { what, arrived, is_accepted: false });
     }
 
+    /// The agent takes what this message tells of for told.
+    pub(super) fn told_as_the_agent_knows(&mut self, id: &str) {
+        let told = self.pending_by.get_mut(id).map(std::mem::take).unwrap_or_default();
+        self.pending = self.pending.saturating_sub(told);
+    }
+
     /// The platform took a message: it reached the agent, or will. If all that
     /// had arrived by then is told, nothing is asked of that any more.
     pub(super) fn accepted(&mut self, id: &str, stream: &Stream) {
+        self.told_as_the_agent_knows(id);
         let is_it = |message: &&mut Message| message.what.id == id && !message.is_accepted;
         let Some(message) = self.messages.iter_mut().find(is_it) else {
             return;
@@ -237,9 +251,21 @@ mod tests {
         told.sent("m1", &[1], 1);
         told.arrive(1);
         told.accepted("m2", &[3], 1, &[1, 2, 3, 4]);
-        assert_eq!(told.untold.len(), 3, "m1 may not have come");
+        assert_eq!(told.untold.waiting.len(), 3, "m1 may not have come");
         told.untold.accepted("m1", &lying(&[1, 2, 3, 4]));
-        assert_eq!(told.untold.len(), 1);
+        assert_eq!(told.untold.waiting.len(), 1);
         assert_eq!(told.oldest(&[1, 2, 3, 4]), None, "m2 counts d4");
+    }
+
+    #[test]
+    fn the_agent_learns_later_that_the_reader_has_them() {
+        let mut told = Told::after(2);
+        told.sent("m1", &[1], 1);
+        told.arrive(1);
+        told.accepted("m2", &[3], 0, &[]);
+        assert_eq!((told.untold.waiting.len(), told.untold.pending()), (0, 2));
+        told.untold.told_as_the_agent_knows("m1");
+        told.untold.accepted("m1", &lying(&[]));
+        assert_eq!(told.untold.pending(), 0);
     }
 }
