@@ -2,8 +2,7 @@
 
 .PHONY: help run demo test lint doc fmt ci sweep planted mutants fuzz release deny
 
-# The flag would rebuild everything back and forth: a folder of its own.
-PLANTED = RUSTFLAGS="--cfg everbeat_planted" CARGO_TARGET_DIR=target/planted
+PLANTED = RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/.ci/planted-rustc
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -30,7 +29,7 @@ sweep: ## A thousand simulated days under all faults
 	cargo run --release --package everbeat-sim -- sweep --seeds 1000 --hours 24
 
 planted: ## Each promise's own test catches its planted fault
-	$(PLANTED) cargo test --package everbeat-sim --test promises --test delivery_planted -- --nocapture
+	$(PLANTED) cargo test --workspace --test promises --test delivery_planted -- --nocapture
 
 mutants: ## Plants every fault, sweeps, and says which promise caught it
 	$(PLANTED) cargo run --package everbeat-sim -- mutants

@@ -1,7 +1,7 @@
 //! Every step of the delivery protocol is needed: with one left out or done
 //! the wrong way, the search finds a promise broken.
 //!
-//! Built only with `RUSTFLAGS="--cfg everbeat_planted"`. The switch belongs
+//! Built only with `--cfg everbeat_planted`, as `make planted` does. The switch belongs
 //! to the process, so all faults are planted in turn by one test.
 #![cfg(everbeat_planted)]
 

@@ -53,7 +53,7 @@ pub(super) fn mutants(args: &MutantsArgs) -> Result<ExitCode, Box<dyn Error>> {
     }
     if !CAN_PLANT {
         return Err("this program has no faults to plant: `make mutants` builds one that has, \
-                    with RUSTFLAGS=\"--cfg everbeat_planted\" in a target folder of its own"
+                    with RUSTC_WORKSPACE_WRAPPER=.ci/planted-rustc"
             .into());
     }
     let jobs = args.jobs.unwrap_or_else(processors);

@@ -2,7 +2,7 @@
 //! under the faults that could break it.
 //!
 //! `table.rs` says for each how it is tried and which planted fault it must
-//! catch. With `RUSTFLAGS="--cfg everbeat_planted"` the faults are planted,
+//! catch. With `--cfg everbeat_planted` the faults are planted,
 //! one after the other, and each must be caught.
 
 mod plans;
