@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::home::Home;
+use crate::numbers::handles;
 use crate::process::{Process, everbeat};
 use crate::wait;
 
@@ -53,12 +54,17 @@ impl Agent {
         Self(Process::start("the agent", command, &home.log()))
     }
 
-    /// SIGTERM; it must end well within three seconds (L6), here with some
+    /// SIGTERM, once it takes signals: one that has hardly begun dies of it, as
+    /// any program. It must end well within three seconds (L6), here with some
     /// room for a machine that is busy.
     ///
     /// # Panics
     /// If it ends late or otherwise than by 0.
     pub fn stop(&mut self) {
+        let pid = self.pid();
+        wait::for_true("the agent to take signals", || {
+            !self.is_running() || handles(pid, Signal::TERM)
+        });
         self.signal(Signal::TERM);
         let status = self.ended(Duration::from_secs(6));
         assert_eq!(status.code(), Some(0), "a stopped agent exits 0: {status:?}");

@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 /// A small generator (splitmix64).
 #[derive(Debug)]
 pub struct Numbers(u64);
@@ -43,12 +45,22 @@ impl Numbers {
     }
 }
 
+fn status_of(pid: u32, field: &str) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    Some(line.split_whitespace().next()?.to_owned())
+}
+
+/// Whether the process handles the signal itself.
+pub(crate) fn handles(pid: u32, signal: Signal) -> bool {
+    let caught = status_of(pid, "SigCgt:").and_then(|mask| u64::from_str_radix(&mask, 16).ok());
+    caught.is_some_and(|mask| mask >> (signal.as_raw() - 1) & 1 == 1)
+}
+
 /// The most memory that the process ever had resident, in KiB.
 #[must_use]
 pub fn memory_peak_kib(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    status_of(pid, "VmHWM:").and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }
 
 /// The CPU time that the process used, in user and system mode.
