@@ -32,7 +32,7 @@ planted: ## Each promise's own test catches its planted fault
 	$(PLANTED) cargo test --workspace --test promises --test delivery_planted -- --nocapture
 
 mutants: ## Plants every fault, sweeps, and says which promise caught it
-	$(PLANTED) cargo run --package everbeat-sim -- mutants
+	$(PLANTED) cargo run --bin everbeat-sim -- mutants
 
 fuzz: ## The core's fuzz target (needs a nightly compiler and cargo-fuzz)
 	cargo +nightly fuzz run handle -- -max_total_time=600

@@ -204,7 +204,7 @@ impl Arrivals {
             self.settled_until = Some(world.now());
             self.awaited.clear();
         } else if let Notice::AnnouncedByReader { message_id } = notice {
-            self.untold.told_as_the_agent_knows(message_id);
+            self.untold.settles(message_id);
         }
     }
 

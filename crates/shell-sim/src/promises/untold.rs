@@ -3,6 +3,7 @@
 //! so that they are counted here, too: what waits must not be more than what
 //! the messages since then count.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ pub struct Untold {
     /// How many the agent may take for untold: it learns of what came of a
     /// message later than the platform, and not always.
     pending: usize,
-    /// How many of those each message tells of that was sent.
+    /// How many of those each message tells of that was ever sent, none once
+    /// it is settled.
     pending_by: BTreeMap<String, usize>,
 }
 
@@ -121,11 +123,11 @@ impl Untold {
     }
 
     pub(super) fn sent(&mut self, what: Announcement, arrived: u64) {
-        let tells_of = what.names.len() + what.more;
-        self.pending_by.entry(what.id.clone()).or_insert(tells_of);
-        if self.messages.iter().any(|message| message.what.id == what.id) {
+        // One that was sent before tells of the same, even if all that is settled.
+        let Entry::Vacant(first_sent) = self.pending_by.entry(what.id.clone()) else {
             return;
-        }
+        };
+        first_sent.insert(what.names.len() + what.more);
         for name in &what.names {
             if let Some(waiting) = self.waiting.get_mut(name) {
                 waiting.may_be_told = true;
@@ -134,8 +136,9 @@ impl Untold {
         self.messages.push(Message { what, arrived, is_accepted: false });
     }
 
-    /// The agent takes what this message tells of for told.
-    pub(super) fn told_as_the_agent_knows(&mut self, id: &str) {
+    /// The agent takes what this message tells of for told, and need not tell
+    /// of it again.
+    pub(super) fn settles(&mut self, id: &str) {
         let told = self.pending_by.get_mut(id).map(std::mem::take).unwrap_or_default();
         self.pending = self.pending.saturating_sub(told);
     }
@@ -143,7 +146,7 @@ impl Untold {
     /// The platform took a message: it reached the agent, or will. If all that
     /// had arrived by then is told, nothing is asked of that any more.
     pub(super) fn accepted(&mut self, id: &str, stream: &Stream) {
-        self.told_as_the_agent_knows(id);
+        self.settles(id);
         let is_it = |message: &&mut Message| message.what.id == id && !message.is_accepted;
         let Some(message) = self.messages.iter_mut().find(is_it) else {
             return;
@@ -264,7 +267,7 @@ mod tests {
         told.arrive(1);
         told.accepted("m2", &[3], 0, &[]);
         assert_eq!((told.untold.waiting.len(), told.untold.pending()), (0, 2));
-        told.untold.told_as_the_agent_knows("m1");
+        told.untold.settles("m1");
         told.untold.accepted("m1", &lying(&[]));
         assert_eq!(told.untold.pending(), 0);
     }
