@@ -152,11 +152,9 @@ impl Effects {
 
     /// The earliest deadline in flight, with its name.
     pub(crate) fn next_deadline(&self) -> Option<(Instant, &'static str)> {
-        let deadline = |slot: Slot| {
-            let at = self.flights[slot as usize]?.deadline?;
-            Some((at, slot.name()))
-        };
-        Slot::ALL.into_iter().filter_map(deadline).min_by_key(|(at, _)| *at)
+        let deadline = |slot: Slot| Some((self.flights[slot as usize]?.deadline?, slot));
+        let first = Slot::ALL.into_iter().filter_map(deadline).min_by_key(|(at, _)| *at);
+        first.map(|(at, slot)| (at, slot.name()))
     }
 
     /// Sets `timer` to `delay` from now.

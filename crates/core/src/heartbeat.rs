@@ -47,6 +47,8 @@ pub struct Heartbeat {
     notifier: Notifier,
     store_was_open: bool,
     phase: Phase,
+    /// As the last event left it.
+    wakeup: Option<Wakeup>,
 }
 
 impl Heartbeat {
@@ -70,6 +72,7 @@ impl Heartbeat {
             notifier: Notifier::new(),
             store_was_open: false,
             phase: Phase::Running,
+            wakeup: None,
         };
         heartbeat.handle(now, Event::Tick);
         heartbeat
@@ -109,6 +112,7 @@ impl Heartbeat {
             }
         }
         self.advance();
+        self.wakeup = self.wakeup_by_now();
     }
 
     /// The next command to carry out. Call until `None` after each
@@ -129,7 +133,11 @@ impl Heartbeat {
     /// once stopped. Changes only in `handle`, and is then later than its
     /// `now` unless a command waits to be polled.
     #[must_use]
-    pub fn next_wakeup(&self) -> Option<Wakeup> {
+    pub const fn next_wakeup(&self) -> Option<Wakeup> {
+        self.wakeup
+    }
+
+    fn wakeup_by_now(&self) -> Option<Wakeup> {
         if self.phase == Phase::Stopped {
             return None;
         }

@@ -30,55 +30,39 @@ impl Written {
         let (days, of_day) = (wall_ms.div_euclid(86_400_000), wall_ms.rem_euclid(86_400_000));
         let (year, month, day) = civil(days);
         let (seconds, ms) = (of_day / 1_000, of_day % 1_000);
-        let mut written = Self { bytes: [0; 24], length: 0 };
-        for (number, digits, after) in [
-            (year, 4, b'-'),
-            (month, 2, b'-'),
-            (day, 2, b'T'),
-            (seconds / 3_600, 2, b':'),
-            (seconds / 60 % 60, 2, b':'),
-            (seconds % 60, 2, b'.'),
-            (ms, 3, b'Z'),
+        let mut bytes = *b"0000-00-00T00:00:00.000Z";
+        for (place, number) in [
+            (0, year / 100),
+            (2, year % 100),
+            (5, month),
+            (8, day),
+            (11, seconds / 3_600),
+            (14, seconds / 60 % 60),
+            (17, seconds % 60),
+            (20, ms / 10),
         ] {
-            written.push(number, digits, after);
+            bytes[place] = digit(number / 10);
+            bytes[place + 1] = digit(number % 10);
         }
-        written.drop_zeros();
-        written
-    }
-
-    fn push(&mut self, mut number: i64, digits: usize, after: u8) {
-        let end = self.length + digits;
-        for place in self.bytes[self.length..end].iter_mut().rev() {
-            *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
-            number /= 10;
-        }
-        self.length = end;
-        self.put(after);
-    }
-
-    fn put(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.length) {
-            *place = byte;
-            self.length += 1;
-        }
-    }
-
-    /// A fraction of a second does not end with zeros, and is none if it is
-    /// zero.
-    fn drop_zeros(&mut self) {
-        self.length -= 1;
-        while self.bytes[self.length - 1] == b'0' {
-            self.length -= 1;
-        }
-        if self.bytes[self.length - 1] == b'.' {
-            self.length -= 1;
-        }
-        self.put(b'Z');
+        bytes[22] = digit(ms % 10);
+        // A fraction does not end with zeros, and is none if it is zero.
+        let length = match (ms % 10, ms / 10 % 10, ms) {
+            (_, _, 0) => 19,
+            (0, 0, _) => 21,
+            (0, ..) => 22,
+            (..) => 23,
+        };
+        bytes[length] = b'Z';
+        Self { bytes, length: length + 1 }
     }
 
     fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }
+}
+
+fn digit(number: i64) -> u8 {
+    b'0' + u8::try_from(number).unwrap_or_default()
 }
 
 /// Year, month and day of a day since 1970-01-01, by Hinnant's algorithm:
@@ -102,6 +86,8 @@ mod tests {
     fn known_dates() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(1_774_958_400_120), "2026-03-31T12:00:00.12Z");
+        assert_eq!(rfc3339(1_774_958_400_100), "2026-03-31T12:00:00.1Z");
+        assert_eq!(rfc3339(1_774_958_400_005), "2026-03-31T12:00:00.005Z");
         assert_eq!(rfc3339(951_782_400_000), "2000-02-29T00:00:00Z");
         assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
         assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59.999Z");

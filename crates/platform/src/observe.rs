@@ -68,9 +68,9 @@ pub struct SeenRequest {
     pub route: Route,
     /// The workspace in its path or (registry) in its body, shortened to 128
     /// bytes; empty if none.
-    pub workspace: String,
+    pub workspace: Arc<str>,
     /// From whom, shortened to 64 bytes.
-    pub peer: String,
+    pub peer: Arc<str>,
     /// What was answered; 0 if the connection was refused or hangs.
     pub status: u16,
     /// Whether a fault or an outage stood in its way.

@@ -1,6 +1,7 @@
 //! The machine: one request at a time, and what happens by itself.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::agenda::{Agenda, Due};
@@ -205,16 +206,24 @@ impl Platform {
                 reply.answer.status
             }
         };
-        self.requests.push(SeenRequest {
+        let last = self.requests.last();
+        let seen = SeenRequest {
             at: self.now,
             wall_ms: self.wall_ms,
             route: target.route,
-            workspace: shortened(&target.workspace, 128),
-            peer: shortened(&request.peer, 64),
+            workspace: shared(last.map(|last| &last.workspace), &target.workspace, 128),
+            peer: shared(last.map(|last| &last.peer), &request.peer, 64),
             status,
             faulted,
-        });
+        };
+        self.requests.push(seen);
     }
+}
+
+/// At most `bytes` of a text, shared with the last one if that is the same.
+fn shared(last: Option<&Arc<str>>, text: &str, bytes: usize) -> Arc<str> {
+    let text = &text[..boundary_before(text, bytes)];
+    last.filter(|last| ***last == *text).map_or_else(|| text.into(), Arc::clone)
 }
 
 /// To the same path without the slash at its end.

@@ -50,8 +50,9 @@ impl Request {
 
     /// The same with `Authorization: Bearer <token>`.
     #[must_use]
-    pub fn with_bearer(self, token: &str) -> Self {
-        self.with_header("authorization", &format!("Bearer {token}"))
+    pub fn with_bearer(mut self, token: &str) -> Self {
+        self.headers.push(("authorization".into(), ["Bearer ", token].concat()));
+        self
     }
 
     /// The first value of the header `name` (lower case).

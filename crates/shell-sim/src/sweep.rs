@@ -137,16 +137,12 @@ impl Tally {
         let seen = &judged.world.seen;
         self.requests += seen.sent.len() as u64;
         self.results += judged.watch.results() as u64;
-        add(&mut self.acts, seen.acts.iter().map(|(name, count)| ((*name).to_owned(), *count)));
-        add(
-            &mut self.actions,
-            seen.actions.iter().map(|(name, count)| ((*name).to_owned(), *count)),
-        );
-        add(&mut self.events, seen.events.iter().map(|(name, count)| ((*name).to_owned(), *count)));
-        let said = seen.notices.iter().map(|(_, notice)| (notice_name(notice).to_owned(), 1));
-        add(&mut self.notices, said);
+        add(&mut self.acts, seen.acts.iter());
+        add(&mut self.actions, seen.actions.iter());
+        add(&mut self.events, seen.events.iter());
+        add(&mut self.notices, seen.notices.iter().map(|(_, notice)| (notice_name(notice), 1)));
         let looked_at = judged.watch.looked_at(&judged.world).filter(|(_, count)| *count > 0);
-        add(&mut self.checks, looked_at.map(|(name, count)| (name.to_owned(), count)));
+        add(&mut self.checks, looked_at);
     }
 
     /// Adds what another sweep has seen.
@@ -163,7 +159,7 @@ impl Tally {
             (&mut self.checks, &other.checks),
             (&mut self.violations, &other.violations),
         ] {
-            add(mine, theirs.iter().map(|(name, count)| (name.clone(), *count)));
+            add(mine, theirs.iter().map(|(name, count)| (name.as_str(), *count)));
         }
     }
 
@@ -193,8 +189,12 @@ impl Tally {
     }
 }
 
-fn add(counts: &mut BTreeMap<String, u64>, more: impl Iterator<Item = (String, u64)>) {
+fn add<'a>(counts: &mut BTreeMap<String, u64>, more: impl Iterator<Item = (&'a str, u64)>) {
     for (name, count) in more {
-        *counts.entry(name).or_default() += count;
+        if let Some(known) = counts.get_mut(name) {
+            *known += count;
+        } else {
+            counts.insert(name.to_owned(), count);
+        }
     }
 }

@@ -96,7 +96,7 @@ fn a_second_process_is_refused_and_changes_nothing() {
     });
     both.entries.extend(starts);
     let (first, both) = (run(&first), run(&both));
-    assert_eq!(both.seen.acts["second_start"], 40);
+    assert_eq!(both.seen.acts.of("second_start"), 40);
     assert_eq!(first.seen.digest, both.seen.digest);
     assert_eq!(first.disk().digest(), both.disk().digest());
 }

@@ -13,7 +13,7 @@ use crate::plan::{Act, DiskTrouble, Entry, OWN, foreign};
 
 impl World {
     pub(super) fn act(&mut self, act: Act) {
-        *self.seen.acts.entry(act.name()).or_default() += 1;
+        self.seen.acts.add(act.name());
         self.tell_trace(Party::Plan, act.name(), || format!("{act:?}"));
         match act {
             Act::Finish { first, count, finish } => {

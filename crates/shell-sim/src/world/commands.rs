@@ -8,7 +8,7 @@ use crate::wire;
 
 impl World {
     pub(super) fn begin(&mut self, command: Command) {
-        *self.seen.actions.entry(action_name(&command.action)).or_default() += 1;
+        self.seen.actions.add(action_name(&command.action));
         self.tell_trace(Party::Agent, action_name(&command.action), || {
             serde_json::to_string(&command).unwrap_or_default()
         });

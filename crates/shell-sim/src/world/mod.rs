@@ -4,6 +4,7 @@
 mod acts;
 mod clocks;
 mod commands;
+mod counts;
 mod files;
 mod holder;
 mod names;
@@ -32,6 +33,7 @@ use network::{Fate, Way};
 use process::Process;
 use secrets::Secrets;
 
+pub use counts::Counts;
 pub use files::StreamParts;
 pub use names::{ACTION_NAMES, EVENT_NAMES, NOTICE_NAMES, action_name, event_name, notice_name};
 pub use seen::{Request, ResultName, Seen, Sent, Stopping, fingerprint};
@@ -40,6 +42,9 @@ pub use trace::{Party, TRACE_VERSION, TraceHeader, TraceLine};
 /// More events than any honest agent needs in one interval, whatever the plan
 /// does to it meanwhile: a busy loop ends here.
 const EVENTS_PER_INTERVAL_MAX: u64 = 20_000;
+/// What the platform keeps of each kind to be looked at: more than one event
+/// brings.
+const OBSERVED_MAX: usize = 256;
 /// And so many for each delegation that the plan ends, all at once perhaps.
 const EVENTS_PER_DELEGATION: u64 = 10;
 
@@ -110,6 +115,23 @@ enum Happening {
     Acknowledges { lease: String },
 }
 
+impl Happening {
+    /// Whether the platform may have something new to show after it.
+    const fn is_for_platform(&self) -> bool {
+        match self {
+            Self::Act(_) | Self::Arrives { .. } => true,
+            Self::Resolved { .. }
+            | Self::Ends { .. }
+            | Self::Starts
+            | Self::TokenFile { .. }
+            | Self::OddGoes
+            | Self::Remounted
+            | Self::Reads
+            | Self::Acknowledges { .. } => false,
+        }
+    }
+}
+
 /// Who ends a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
@@ -130,6 +152,7 @@ impl World {
         let options = Options {
             private_urls: true,
             rate_limit: None,
+            observed_max: OBSERVED_MAX,
             turn_ms: plan.setup.turn_ms,
             ..options(plan.seed)
         };
@@ -249,13 +272,18 @@ impl World {
                 let said = format!("S5: over {most} events in an interval");
                 return Err(Broken { at: self.now, said });
             }
+            // Nothing else can have brought a message or a beat.
+            let mut is_platform_new = self.platform.next_wakeup().is_some_and(|at| at <= self.now);
             self.platform.tick(self.now, self.platform_wall_ms());
             if let Some((_, happening)) = self.agenda.take_due(self.now) {
+                is_platform_new |= happening.is_for_platform();
                 self.happen(happening);
             } else if wakeup.is_some_and(|wakeup| wakeup <= self.now) {
                 self.tell(Event::Tick);
             }
-            self.look_at_messages();
+            if is_platform_new {
+                self.look_at_messages();
+            }
             if !watch.look(self) {
                 return Ok(false);
             }
@@ -369,7 +397,7 @@ impl World {
     fn tell(&mut self, event: Event) {
         let now = self.agent_now();
         if let Some(process) = &mut self.process {
-            *self.seen.events.entry(event_name(&event)).or_default() += 1;
+            self.seen.events.add(event_name(&event));
             process.machine.handle(now, event);
         }
         self.pump();

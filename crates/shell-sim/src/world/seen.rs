@@ -1,10 +1,11 @@
 //! What was seen of a run, from outside: the ground that the promises are
 //! checked on.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use everbeat_core::Notice;
+
+use super::counts::Counts;
 
 /// A request that the agent sent, whatever became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,13 +80,13 @@ pub struct Seen {
     /// same process had carried.
     pub bare_beats: Vec<Duration>,
     /// What the agent was told, and how often.
-    pub events: BTreeMap<&'static str, u64>,
+    pub events: Counts,
     /// Every notice, with when.
     pub notices: Vec<(Duration, Notice)>,
     /// How often the agent asked for what.
-    pub actions: BTreeMap<&'static str, u64>,
+    pub actions: Counts,
     /// How often the plan did what.
-    pub acts: BTreeMap<&'static str, u64>,
+    pub acts: Counts,
     /// When processes started.
     pub starts: Vec<Duration>,
     /// When processes were killed.

@@ -114,8 +114,8 @@ impl Promise for BackAfterHealing {
     }
 
     fn looked_at(&self, view: &View<'_>) -> u64 {
-        let acts = &view.world.seen.acts;
-        let outages = acts.iter().filter(|(name, _)| name.starts_with("outage"));
+        let acts = view.world.seen.acts.iter();
+        let outages = acts.filter(|(name, _)| name.starts_with("outage"));
         outages.map(|(_, count)| count).sum()
     }
 }

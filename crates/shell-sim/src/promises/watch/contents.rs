@@ -49,7 +49,7 @@ impl Promise for ForeignStayOut {
     }
 
     fn looked_at(&self, view: &View<'_>) -> u64 {
-        view.world.seen.acts.get("finish_foreign").copied().unwrap_or_default()
+        view.world.seen.acts.of("finish_foreign")
     }
 }
 
@@ -117,7 +117,7 @@ impl Promise for BeatsCarryAll {
     }
 
     fn looked_at(&self, view: &View<'_>) -> u64 {
-        view.world.seen.events.get("metadata").copied().unwrap_or_default()
+        view.world.seen.events.of("metadata")
     }
 }
 

@@ -53,7 +53,7 @@ impl Promise for RequestBudget {
             return Ok(());
         }
         // What the agent itself reports comes on top.
-        let reports = view.world.seen.acts.get("report").copied().unwrap_or_default();
+        let reports = view.world.seen.acts.of("report");
         let most = limits::REQUESTS_PER_INTERVAL_MAX as u64 + reports;
         if count as u64 <= most {
             return Ok(());

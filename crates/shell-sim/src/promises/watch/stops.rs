@@ -94,6 +94,6 @@ impl Promise for Deterministic {
     }
 
     fn looked_at(&self, view: &View<'_>) -> u64 {
-        view.world.seen.actions.values().sum()
+        view.world.seen.actions.total()
     }
 }

@@ -37,7 +37,7 @@ impl Stage {
         let platform = self.served.lock();
         let pulse = &mut self.books.pulse;
         for request in platform.requests().since(self.seen.requests) {
-            if request.workspace != self.home.workspace {
+            if *request.workspace != *self.home.workspace {
                 continue;
             }
             pulse.request(request.at, request.faulted);
