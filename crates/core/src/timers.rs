@@ -96,7 +96,8 @@ impl Timers {
 
     /// The earliest timer, with its name.
     pub(crate) fn next(&self) -> Option<(Instant, &'static str)> {
-        let due = |timer: Timer| Some((self.get(timer)?, timer.name()));
-        Timer::ALL.into_iter().filter_map(due).min_by_key(|(at, _)| *at)
+        let due = |timer: Timer| Some((self.get(timer)?, timer));
+        let first = Timer::ALL.into_iter().filter_map(due).min_by_key(|(at, _)| *at);
+        first.map(|(at, timer)| (at, timer.name()))
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
@@ -56,6 +56,45 @@ struct Shown<'a> {
     direction: Option<&'static str>,
 }
 
+/// A row that is listed; two kinds with who reads it.
+enum Listing<'a> {
+    Log(&'a Row),
+    Folded(&'a Row, &'a str),
+    Ledger(&'a Delegation, &'a str),
+}
+
+impl Listing<'_> {
+    fn delegation_id(&self) -> &str {
+        match self {
+            Self::Log(row) | Self::Folded(row, _) => {
+                row.delegation_id.as_deref().unwrap_or_default()
+            }
+            Self::Ledger(delegation, _) => &delegation.id,
+        }
+    }
+
+    fn status(&self) -> &str {
+        match self {
+            Self::Log(row) | Self::Folded(row, _) => &row.status,
+            Self::Ledger(delegation, _) => &delegation.status,
+        }
+    }
+}
+
+impl Serialize for Listing<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let shown = match self {
+            Self::Log(row) => log_row(row),
+            Self::Folded(row, reader) => {
+                let shown = log_row(row);
+                Shown { direction: Some(direction(shown.source_id, reader)), ..shown }
+            }
+            Self::Ledger(delegation, reader) => ledger_row(delegation, reader),
+        };
+        shown.serialize(serializer)
+    }
+}
+
 /// A list as it was last sent: it is not written again while nothing changes.
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {
@@ -81,8 +120,8 @@ impl Platform {
                 let bytes = known.map_or(0, |listed| listed.answer.body.len() + ROW_BYTES);
                 Some(Listed {
                     as_of,
-                    delegations: texts(last.0, rows.iter().map(|row| row.delegation_id)),
-                    statuses: texts(last.1, rows.iter().map(|row| row.status)),
+                    delegations: texts(last.0, rows.iter().map(Listing::delegation_id)),
+                    statuses: texts(last.1, rows.iter().map(Listing::status)),
                     answer: Answer::json_sized(200, &rows, bytes),
                 })
             }
@@ -100,7 +139,7 @@ impl Platform {
     }
 
     /// The ledger if it is used and knows any; else the log.
-    fn delegation_rows<'a>(&'a self, id: &'a str) -> Vec<Shown<'a>> {
+    fn delegation_rows<'a>(&'a self, id: &'a str) -> Vec<Listing<'a>> {
         if self.options.ledger {
             let rows = self.ledger_rows(id);
             if !rows.is_empty() {
@@ -110,7 +149,7 @@ impl Platform {
         match self.options.version {
             Version::Spring => {
                 let own = self.rows.newest_first(id).filter(|row| row.is_delegation());
-                own.take(PAGE_ROWS).map(log_row).collect()
+                own.take(PAGE_ROWS).map(Listing::Log).collect()
             }
             Version::Summer => self.folded_rows(id),
         }
@@ -118,23 +157,19 @@ impl Platform {
 
     /// The log of summer: rows of this workspace and rows that name it as
     /// their source, each with its direction.
-    fn folded_rows<'a>(&'a self, id: &'a str) -> Vec<Shown<'a>> {
+    fn folded_rows<'a>(&'a self, id: &'a str) -> Vec<Listing<'a>> {
         let own = self.rows.newest_first(id).filter(|row| row.is_delegation()).take(PAGE_ROWS);
         let mut rows: Vec<&Row> = own.chain(self.rows.foreign_of(id)).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.created_ms));
-        let directed = |row| {
-            let shown = log_row(row);
-            Shown { direction: Some(direction(shown.source_id, id)), ..shown }
-        };
-        rows.into_iter().take(PAGE_ROWS).map(directed).collect()
+        rows.into_iter().take(PAGE_ROWS).map(|row| Listing::Folded(row, id)).collect()
     }
 
-    fn ledger_rows<'a>(&'a self, id: &'a str) -> Vec<Shown<'a>> {
+    fn ledger_rows<'a>(&'a self, id: &'a str) -> Vec<Listing<'a>> {
         let concerns = |have: &&Delegation| {
             have.source_id == id || have.target_id == id || have.workspace_id == id
         };
         let rows = self.delegations.newest_first().filter(concerns).take(PAGE_ROWS);
-        rows.map(|delegation| ledger_row(delegation, id)).collect()
+        rows.map(|delegation| Listing::Ledger(delegation, id)).collect()
     }
 }
 

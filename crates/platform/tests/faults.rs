@@ -102,7 +102,7 @@ fn the_oldest_fault_comes_first_and_a_workspace_has_its_own() {
     assert_eq!(beat(&mut bench).answer.status, 200, "a beat names its workspace in the body");
     bench.platform.inject(of_beat(WS, 500)).unwrap();
     assert_eq!(beat(&mut bench).answer.status, 500);
-    assert_eq!(bench.platform.requests().last().unwrap().workspace, WS);
+    assert_eq!(bench.platform.requests().last().unwrap().workspace.as_ref(), WS);
     assert!(bench.platform.inject(of(WS, 99)).is_err());
     let header = FaultEffect::Status {
         status: 503,
