@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use core::ops::Deref;
 use core::time::Duration;
 
@@ -84,7 +85,7 @@ pub struct Config {
     /// The agent's own address; with the card it allows to register.
     pub agent_url: Option<String>,
     /// The agent's card, any JSON object up to 64 KiB.
-    pub agent_card: Option<Value>,
+    pub agent_card: Option<Arc<Value>>,
     /// Self-messages in any hour, whatever happens: 1 to 3600.
     pub self_messages_per_hour_max: u32,
     /// How long announced results may lie untaken, after a self-message that

@@ -3,10 +3,8 @@
 //! The same function takes in a record that was just made durable and one
 //! that is read back after a restart, so both lead to the same state.
 
-use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::chance::fnv1a;
@@ -22,12 +20,14 @@ pub(crate) struct Memory {
     pub(crate) last_batch: u64,
     pub(crate) last_length: u64,
     pub(crate) taken_through: u64,
-    results: BTreeMap<Arc<ResultKey>, Remembered>,
-    /// The keys by age, oldest first.
-    order: BTreeMap<u64, Arc<ResultKey>>,
-    /// Those of them that are not told yet.
+    /// By age, oldest first.
+    results: BTreeMap<u64, Remembered>,
+    /// The hash of each one's key, with its age: keys are compared only where
+    /// their hashes are the same.
+    ages: BTreeSet<(u64, u64)>,
+    /// The ages of those that are not told yet.
     untold: BTreeSet<u64>,
-    next_order: u64,
+    youngest: u64,
     /// Self-messages that were neither accepted nor refused, by their id.
     announcing: BTreeMap<String, Vec<ResultKey>>,
     awaited: VecDeque<String>,
@@ -42,7 +42,7 @@ pub(crate) struct Memory {
 /// What is remembered of one result.
 #[derive(Debug)]
 pub(crate) struct Remembered {
-    order: u64,
+    key: ResultKey,
     pub(crate) batch: u64,
     pub(crate) untold: Option<Untold>,
     pub(crate) notified: bool,
@@ -87,15 +87,15 @@ impl Memory {
             }
             JournalRecord::Announced { message_id } => {
                 for key in self.announcing.remove(&message_id).unwrap_or_default() {
-                    if let Some(result) = self.results.get_mut(&key) {
+                    if let Some((age, result)) = self.get_mut(&key) {
                         result.untold = None;
-                        self.untold.remove(&result.order);
+                        self.untold.remove(&age);
                     }
                 }
             }
             JournalRecord::Notified { keys } => {
                 for key in keys {
-                    if let Some(result) = self.results.get_mut(&key) {
+                    if let Some((_, result)) = self.get_mut(&key) {
                         result.notified = true;
                     }
                 }
@@ -134,37 +134,43 @@ impl Memory {
         notified: bool,
         is_outdated: impl Fn(&Remembered) -> bool,
     ) {
-        let (order, is_untold) = (self.next_order + 1, untold.is_some());
-        let remembered = Remembered { order, batch, untold, notified };
-        let key = match self.results.entry(Arc::new(key)) {
-            Entry::Vacant(place) => {
-                let key = Arc::clone(place.key());
-                place.insert(remembered);
-                key
-            }
-            Entry::Occupied(known) if !is_outdated(known.get()) => return,
-            Entry::Occupied(mut known) => {
-                let earlier = known.insert(remembered).order;
-                self.order.remove(&earlier);
-                self.untold.remove(&earlier);
-                Arc::clone(known.key())
-            }
-        };
-        self.next_order = order;
-        self.order.insert(order, key);
-        if is_untold {
-            self.untold.insert(order);
+        let known = self.find(&key);
+        if known.is_some_and(|(_, known)| !is_outdated(known)) {
+            return;
+        }
+        if let Some(earlier) = known.map(|(age, _)| age) {
+            self.forget(earlier);
+        }
+        self.youngest += 1;
+        let age = self.youngest;
+        if untold.is_some() {
+            self.untold.insert(age);
+        }
+        self.ages.insert((hash(&key), age));
+        self.results.insert(age, Remembered { key, batch, untold, notified });
+    }
+
+    fn forget(&mut self, age: u64) {
+        if let Some(result) = self.results.remove(&age) {
+            self.ages.remove(&(hash(&result.key), age));
+            self.untold.remove(&age);
+        }
+    }
+
+    fn retain(&mut self, stays: impl Fn(&Remembered) -> bool) {
+        let goes = |(age, result): (&u64, &Remembered)| (!stays(result)).then_some(*age);
+        let gone: Vec<u64> = self.results.iter().filter_map(goes).collect();
+        for age in gone {
+            self.forget(age);
         }
     }
 
     fn forget_untaken(&mut self) {
         let taken_through = self.taken_through;
-        self.results.retain(|_, result| result.batch <= taken_through);
-        let results = &self.results;
-        self.order.retain(|_, key| results.contains_key(key));
-        self.untold.retain(|order| self.order.contains_key(order));
-        let known = |keys: &Vec<ResultKey>| keys.iter().all(|key| results.contains_key(key));
-        self.announcing.retain(|_, keys| known(keys));
+        self.retain(|result| result.batch <= taken_through);
+        let mut announcing = core::mem::take(&mut self.announcing);
+        announcing.retain(|_, keys| keys.iter().all(|key| self.knows(key)));
+        self.announcing = announcing;
     }
 
     /// Remembers an awaited delegation; says whether an older one had to go.
@@ -188,12 +194,28 @@ impl Memory {
         self.awaited.len()
     }
 
+    fn age_of(&self, key: &ResultKey) -> Option<u64> {
+        let hash = hash(key);
+        let mut ages = self.ages.range((hash, 0)..=(hash, u64::MAX)).map(|(_, age)| *age);
+        ages.find(|age| self.results.get(age).is_some_and(|result| result.key == *key))
+    }
+
+    fn find(&self, key: &ResultKey) -> Option<(u64, &Remembered)> {
+        let age = self.age_of(key)?;
+        Some((age, self.results.get(&age)?))
+    }
+
+    fn get_mut(&mut self, key: &ResultKey) -> Option<(u64, &mut Remembered)> {
+        let age = self.age_of(key)?;
+        Some((age, self.results.get_mut(&age)?))
+    }
+
     pub(crate) fn get(&self, key: &ResultKey) -> Option<&Remembered> {
-        self.results.get(key)
+        self.find(key).map(|(_, result)| result)
     }
 
     pub(crate) fn knows(&self, key: &ResultKey) -> bool {
-        self.results.contains_key(key)
+        self.age_of(key).is_some()
     }
 
     /// Whether any result of this delegation is remembered.
@@ -210,16 +232,13 @@ impl Memory {
 
     /// All remembered results, oldest first.
     pub(crate) fn by_age(&self) -> impl Iterator<Item = (&ResultKey, &Remembered)> {
-        self.order.values().filter_map(|key| Some((&**key, self.results.get(key)?)))
+        self.results.values().map(|result| (&result.key, result))
     }
 
     /// The results that are not told yet, oldest first.
     pub(crate) fn untold(&self) -> impl Iterator<Item = (&ResultKey, &Remembered)> {
-        let by_order = |order: &u64| {
-            let key = self.order.get(order)?;
-            Some((&**key, self.results.get(key)?))
-        };
-        self.untold.iter().filter_map(by_order)
+        let of_age = |age: &u64| self.results.get(age).map(|result| (&result.key, result));
+        self.untold.iter().filter_map(of_age)
     }
 
     pub(crate) fn untold_len(&self) -> usize {
@@ -260,20 +279,13 @@ impl Memory {
         if surplus == 0 || planted::active(Fault::Unbounded) {
             return;
         }
-        let may_go = |result: &Remembered, key: &ResultKey| {
-            result.untold.is_none() && !is_listed(&key.delegation_id)
-        };
-        let gone: Vec<(u64, Arc<ResultKey>)> = self
-            .order
-            .iter()
-            .filter(|(_, key)| self.results.get(*key).is_some_and(|result| may_go(result, key)))
-            .take(surplus)
-            .map(|(order, key)| (*order, Arc::clone(key)))
-            .collect();
+        let may_go =
+            |result: &Remembered| result.untold.is_none() && !is_listed(&result.key.delegation_id);
+        let oldest = self.results.iter().filter(|(_, result)| may_go(result));
+        let gone: Vec<u64> = oldest.map(|(age, _)| *age).take(surplus).collect();
         self.forgotten += gone.len();
-        for (order, key) in gone {
-            self.order.remove(&order);
-            self.results.remove(&key);
+        for age in gone {
+            self.forget(age);
         }
     }
 
@@ -283,10 +295,7 @@ impl Memory {
             return;
         }
         self.version += 1;
-        let stays = |key: &ResultKey| fnv1a(key.delegation_id.as_bytes()).is_multiple_of(2);
-        self.results.retain(|key, _| stays(key));
-        self.order.retain(|_, key| stays(key));
-        self.untold.retain(|order| self.order.contains_key(order));
+        self.retain(|result| hash(&result.key).is_multiple_of(2));
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -332,6 +341,11 @@ impl Memory {
         }
         memory
     }
+}
+
+/// Of the delegation's id alone: it seldom has both results.
+fn hash(key: &ResultKey) -> u64 {
+    fnv1a(key.delegation_id.as_bytes())
 }
 
 #[cfg(test)]
@@ -440,6 +454,20 @@ mod tests {
         let knows = ["d0", "d1", "d2", "d3", "d4", "d5", "d6"]
             .map(|delegation_id| memory.knows_delegation(delegation_id));
         assert_eq!(knows, [true, true, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn keys_of_the_same_hash_are_told_apart() {
+        let mut memory = Memory::default();
+        memory.apply(stored(1));
+        let completed = ResultKey { status: Status::Completed, ..key() };
+        assert!(memory.knows(&key()) && !memory.knows(&completed));
+        memory.apply(JournalRecord::Settled { keys: vec![completed.clone()] });
+        assert!(memory.get(&completed).is_some_and(|result| result.untold.is_none()));
+        assert!(memory.get(&key()).is_some_and(|result| result.untold.is_some()));
+        memory.apply(JournalRecord::Forgotten);
+        assert!(!memory.knows(&key()), "it was not taken");
+        assert!(memory.knows(&completed), "it was in no batch");
     }
 
     #[test]

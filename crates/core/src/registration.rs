@@ -64,7 +64,7 @@ impl Registration {
         let body = RegisterBody {
             id: config.workspace_id.clone(),
             url: url.clone(),
-            agent_card: card.clone(),
+            agent_card: card.as_ref().clone(),
             delivery_mode: "push".into(),
         };
         fx.start(Slot::Register, Some(config.request_deadline()), Action::Register(body));

@@ -1,6 +1,7 @@
 //! What the agent reports of itself.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -114,7 +115,7 @@ pub(crate) struct Vitals {
     counters: Counters,
     sample_error: String,
     wedge: Option<String>,
-    metadata: Option<RuntimeMetadata>,
+    metadata: Option<Arc<RuntimeMetadata>>,
 }
 
 /// A task that runs.
@@ -180,7 +181,7 @@ impl Vitals {
             }
             Report::WedgeCleared => soon_if(self.wedge.take().is_some()),
             Report::Metadata(metadata) => {
-                self.metadata = Some(bounded_metadata(metadata));
+                self.metadata = Some(Arc::new(bounded_metadata(metadata)));
                 Effect::Later
             }
             Report::Awaiting { .. } | Report::AwaitDropped { .. } | Report::BeatNow => {
@@ -287,7 +288,7 @@ impl Vitals {
             errors: self.counters.errors,
             wedge: self.wedge.clone(),
             sample_error: self.sample_error.clone(),
-            metadata: self.metadata.clone(),
+            metadata: self.metadata.as_deref().cloned(),
         }
     }
 

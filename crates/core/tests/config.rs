@@ -146,7 +146,7 @@ fn slashes_at_the_end_of_the_platform_s_address_are_ignored() {
 
 #[test]
 fn a_card_is_an_object_of_64_kib_at_most() {
-    let with = |card: Value| refused(|config| config.agent_card = Some(card));
+    let with = |card: Value| refused(|config| config.agent_card = Some(card.into()));
     let of_bytes = |bytes: usize| json!({"a": "x".repeat(bytes - r#"{"a":""}"#.len())});
     assert_eq!([with(json!({})), with(of_bytes(limits::AGENT_CARD_BYTES_MAX))], ["", ""]);
     assert_eq!(with(of_bytes(limits::AGENT_CARD_BYTES_MAX + 1)), "agent_card");
@@ -158,7 +158,8 @@ fn a_card_is_an_object_of_64_kib_at_most() {
 #[test]
 fn registering_wants_address_and_card() {
     let with = |url: Option<&str>, card: Option<Value>| {
-        let config = Config { agent_url: url.map(Into::into), agent_card: card, ..valid() };
+        let config =
+            Config { agent_url: url.map(Into::into), agent_card: card.map(Into::into), ..valid() };
         config.validate().unwrap().can_register()
     };
     assert!(with(Some("http://agent"), Some(json!({}))));

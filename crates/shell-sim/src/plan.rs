@@ -123,7 +123,7 @@ impl Setup {
         config.backlog = self.backlog;
         if self.registers {
             config.agent_url = Some("http://agent:8000".into());
-            config.agent_card = Some(serde_json::json!({"name": "own", "skills": []}));
+            config.agent_card = Some(serde_json::json!({"name": "own", "skills": []}).into());
         }
         config
     }

@@ -1,10 +1,12 @@
 //! What the platform answers, endpoint by endpoint, read with tolerance: a
 //! member that is absent or of another type is a member that was not sent.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::config::is_safe_id;
@@ -21,6 +23,27 @@ pub(crate) struct HeartbeatAnswer {
 
 impl HeartbeatAnswer {
     pub(crate) fn parse(body: &[u8]) -> Self {
+        Self::parse_usual(body).unwrap_or_else(|| Self::parse_any(body))
+    }
+
+    /// Most answers, read in one go.
+    fn parse_usual(body: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Usual<'a> {
+            generation: Option<u64>,
+            #[serde(borrow)]
+            platform_inbound_secret: Option<Cow<'a, str>>,
+        }
+        // Serde would take a list for a struct.
+        body.strip_prefix(b"{")?;
+        let usual: Usual<'_> = serde_json::from_slice(body).ok()?;
+        Some(Self {
+            generation: usual.generation,
+            inbound_secret: usual.platform_inbound_secret.as_deref().and_then(Secret::new),
+        })
+    }
+
+    fn parse_any(body: &[u8]) -> Self {
         let members = object(body).unwrap_or_default();
         Self {
             generation: members.get("generation").and_then(Value::as_u64),
@@ -178,6 +201,10 @@ mod tests {
     fn members_of_another_type_are_absent() {
         let beat = HeartbeatAnswer::parse(br#"{"generation":true,"platform_inbound_secret":1}"#);
         assert!(beat.generation.is_none() && beat.inbound_secret.is_none());
+        let beat = HeartbeatAnswer::parse(br#" {"generation":1,"generation":-1,"x":[{}]}"#);
+        assert!(beat.generation.is_none(), "of two members the later one counts");
+        let list = HeartbeatAnswer::parse(br#"[7,"secret"]"#);
+        assert!(list.generation.is_none() && list.inbound_secret.is_none());
         let own = WorkspaceAnswer::parse(br#"{"parent_id":"../x","name":null}"#).unwrap();
         assert!(own.parent_id.is_none() && own.name.is_none());
         assert!(WorkspaceAnswer::parse(b"[]").is_none());

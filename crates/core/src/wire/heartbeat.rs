@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,10 +40,10 @@ pub struct HeartbeatBody {
     /// Absent only while the agent has said nothing of it: the platform
     /// takes its absence as a wish to clear what it knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runtime_metadata: Option<RuntimeMetadata>,
+    pub runtime_metadata: Option<Arc<RuntimeMetadata>>,
     /// The agent's card, where one is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent_card: Option<Value>,
+    pub agent_card: Option<Arc<Value>>,
     /// Whether any task is under way.
     pub is_busy: bool,
     /// `"1"`.

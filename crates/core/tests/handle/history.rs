@@ -96,7 +96,7 @@ impl Run {
         config.deliver = [Deliver::All, Deliver::Awaited][usize::from(dice.below(2))];
         if dice.below(2) == 1 {
             config.agent_url = Some("http://agent:1".into());
-            config.agent_card = Some(serde_json::json!({"name": "a"}));
+            config.agent_card = Some(serde_json::json!({"name": "a"}).into());
         }
         let config = config.validate().expect("all of these are allowed");
         let now = Now {

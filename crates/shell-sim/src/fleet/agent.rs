@@ -59,7 +59,7 @@ pub(super) fn config(plan: &FleetPlan, number: u32) -> Result<ValidConfig, Confi
     config.cooldown = plan.cooldown;
     if plan.registers {
         config.agent_url = Some("http://agent:8000".into());
-        config.agent_card = Some(serde_json::json!({"name": "own"}));
+        config.agent_card = Some(serde_json::json!({"name": "own"}).into());
     }
     config.validate()
 }

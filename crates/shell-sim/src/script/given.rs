@@ -35,7 +35,7 @@ pub(super) fn config(words: &[&str]) -> Result<Config, String> {
             }
             ("registers", "") => {
                 config.agent_url = Some("http://agent:8000".into());
-                config.agent_card = Some(serde_json::json!({"name": "own"}));
+                config.agent_card = Some(serde_json::json!({"name": "own"}).into());
             }
             _ => return Err(format!("start: {word:?} is not understood")),
         }

@@ -130,7 +130,7 @@ fn core(effective: &mut Effective) -> Option<ValidConfig> {
             _ => Backlog::All,
         },
         agent_url: text("agent_url").map(Into::into),
-        agent_card: card,
+        agent_card: card.map(Into::into),
         self_messages_per_hour_max: text("self_messages_per_hour_max")
             .and_then(|text| text.parse().ok())
             .unwrap_or_default(),

@@ -117,7 +117,7 @@ fn every_value_of_every_setting_reaches_its_place() {
         notify: Notify::None,
         backlog: Backlog::None,
         agent_url: Some("http://me:8000".into()),
-        agent_card: Some(serde_json::json!({"name": "x"})),
+        agent_card: Some(serde_json::json!({"name": "x"}).into()),
         self_messages_per_hour_max: 7,
         reannounce_after: Duration::from_secs(3_600),
         dev_timing: true,
