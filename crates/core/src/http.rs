@@ -32,8 +32,9 @@ pub struct HttpRequest {
     pub base: String,
     /// The path, from its slash; never a query.
     pub path: String,
-    /// Headers beside `Authorization`, `Host` and those of the transport;
-    /// `Content-Type: application/json` is among them where there is a body.
+    /// Headers beside `Authorization`, `Host` and those of the transport, their
+    /// names in lower case; `content-type: application/json` is among them where
+    /// there is a body.
     pub headers: Vec<(&'static str, String)>,
     /// The JSON body of a `POST`; empty for a `GET`.
     pub body: Vec<u8>,
@@ -68,7 +69,7 @@ pub fn lower(config: &ValidConfig, action: &Action) -> Option<HttpRequest> {
         Action::SendSelfMessage { message_id, text } => {
             let body = self_message(message_id, text);
             let mut request = post(config, format!("/workspaces/{own}/a2a"), to_json(&body));
-            request.headers.push(("X-Workspace-ID", own.clone()));
+            request.headers.push(("x-workspace-id", own.clone()));
             Some(request)
         }
         Action::Notify { message } => {
@@ -115,11 +116,11 @@ fn post(config: &ValidConfig, path: String, body: Vec<u8>) -> HttpRequest {
 fn request(config: &ValidConfig, method: Method, path: String, body: Vec<u8>) -> HttpRequest {
     let mut headers = Vec::with_capacity(4);
     if method == Method::Post {
-        headers.push(("Content-Type", "application/json".to_string()));
+        headers.push(("content-type", "application/json".to_string()));
     }
     if let Some(org_id) = &config.org_id {
-        headers.push(("X-Molecule-Org-Id", org_id.clone()));
-        headers.push(("Origin", origin(&config.platform_url)));
+        headers.push(("x-molecule-org-id", org_id.clone()));
+        headers.push(("origin", origin(&config.platform_url)));
     }
     let base = config.platform_url.clone();
     HttpRequest { method, base, path, headers, body, body_bytes_max: ANSWER_BYTES_MAX }

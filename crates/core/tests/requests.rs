@@ -19,7 +19,7 @@ fn body(request: &HttpRequest) -> Value {
 }
 
 fn json_header() -> (&'static str, String) {
-    ("Content-Type", "application/json".into())
+    ("content-type", "application/json".into())
 }
 
 /// The first beat's command.
@@ -65,7 +65,7 @@ fn a_self_message_names_its_sender_and_keeps_its_id() {
     let action = Action::SendSelfMessage { message_id: "everbeat-1".into(), text: "hello".into() };
     let request = request(&action);
     assert_eq!(request.url(), "http://platform:8080/workspaces/ws-1/a2a");
-    assert_eq!(request.headers, [json_header(), ("X-Workspace-ID", "ws-1".into())]);
+    assert_eq!(request.headers, [json_header(), ("x-workspace-id", "ws-1".into())]);
     let part = json!({"kind": "text", "type": "text", "text": "hello"});
     let message = json!({"role": "user", "messageId": "everbeat-1", "parts": [part]});
     let params = json!({"message": message});
@@ -87,7 +87,7 @@ fn with_an_organisation_every_request_carries_it_and_the_origin() {
     ] {
         let request = lower(&config(url, Some("org")), &Action::FetchDelegations);
         let request = request.expect("a request");
-        let headers = [("X-Molecule-Org-Id", "org".to_owned()), ("Origin", origin.to_owned())];
+        let headers = [("x-molecule-org-id", "org".to_owned()), ("origin", origin.to_owned())];
         assert_eq!(request.headers, headers);
         assert_eq!(request.url(), format!("{url}/workspaces/ws-1/delegations"));
     }

@@ -91,7 +91,7 @@ impl Platform {
         let path = request.path.strip_prefix("/admin").unwrap_or_default();
         let segments: Vec<String> = path.split('/').skip(1).map(decode).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        match (request.method.as_str(), segments.as_slice()) {
+        match (&*request.method, segments.as_slice()) {
             ("GET", ["state"]) => Ok(self.admin_state()),
             ("POST", ["workspaces"]) => {
                 let created = self.create_workspace(body::<NewWorkspace>(request)?)?;

@@ -119,7 +119,7 @@ impl FaultEffect {
             Self::Status { status, body, retry_after } => {
                 answer = Answer { status: *status, ..Answer::text(*status, body) };
                 if let Some(value) = retry_after {
-                    answer = answer.with_header("Retry-After", value);
+                    answer = answer.with_header("Retry-After", value.clone());
                 }
                 Delivery::After(Duration::ZERO)
             }

@@ -230,7 +230,7 @@ fn shared(last: Option<&Arc<str>>, text: &str, bytes: usize) -> Arc<str> {
 fn redirect(request: &Request) -> Answer {
     let status = if request.method == "GET" { 301 } else { 307 };
     let path = request.path.strip_suffix('/').unwrap_or(&request.path);
-    Answer::empty(status).with_header("Location", path)
+    Answer::empty(status).with_header("Location", path.to_owned())
 }
 
 /// Bytes of a text that are kept for observation.

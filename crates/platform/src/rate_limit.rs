@@ -58,16 +58,16 @@ impl Window {
     pub(crate) fn refusal(self) -> Option<Answer> {
         let body = json!({"error": "rate limit exceeded", "retry_after": self.reset_s});
         (self.used > self.limit)
-            .then(|| Answer::json(429, &body).with_header("Retry-After", &self.reset_s.to_string()))
+            .then(|| Answer::json(429, &body).with_header("Retry-After", self.reset_s.to_string()))
     }
 
     /// The headers that every answer carries.
     pub(crate) fn mark(self, answer: Answer) -> Answer {
         let remaining = self.limit.saturating_sub(self.used);
         answer
-            .with_header("X-RateLimit-Limit", &self.limit.to_string())
-            .with_header("X-RateLimit-Remaining", &remaining.to_string())
-            .with_header("X-RateLimit-Reset", &self.reset_s.to_string())
+            .with_header("X-RateLimit-Limit", self.limit.to_string())
+            .with_header("X-RateLimit-Remaining", remaining.to_string())
+            .with_header("X-RateLimit-Reset", self.reset_s.to_string())
     }
 }
 

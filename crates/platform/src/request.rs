@@ -1,5 +1,6 @@
 //! What goes in and what comes out: requests and answers as values.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -10,17 +11,17 @@ use serde_json::Value;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// `GET`, `POST`, `DELETE`; upper case.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// The path as sent, from its slash, without the query.
     pub path: String,
     /// What stood behind the question mark.
     pub query: Option<String>,
     /// Names in lower case; of a repeated name the first counts.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body; its content type does not matter.
     pub body: Vec<u8>,
     /// The client's address without its port: what the rate limit counts.
-    pub peer: String,
+    pub peer: Cow<'static, str>,
 }
 
 impl Request {
@@ -43,7 +44,7 @@ impl Request {
 
     /// The same with one header more; `name` in lower case.
     #[must_use]
-    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+    pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
@@ -82,7 +83,7 @@ impl Request {
 /// Without the bearer and without the body.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
         f.debug_struct("Request")
             .field("method", &self.method)
             .field("path", &self.path)
@@ -99,7 +100,7 @@ pub struct Answer {
     /// The status code.
     pub status: u16,
     /// As sent, `Content-Type` among them where there is a body.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The whole body.
     pub body: Vec<u8>,
 }
@@ -148,7 +149,11 @@ impl Answer {
 
     /// The same with one header more.
     #[must_use]
-    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+    pub fn with_header(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
@@ -157,7 +162,7 @@ impl Answer {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(have, _)| have.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
+        found.map(|(_, value)| &**value)
     }
 
     /// The body as JSON; `Null` if it is none.

@@ -185,7 +185,8 @@ mod tests {
     use super::*;
 
     fn route(method: &str, path: &str) -> Route {
-        let request = Request { method: method.into(), path: path.into(), ..Request::default() };
+        let request =
+            Request { method: method.to_owned().into(), path: path.into(), ..Request::default() };
         Target::of(&request).route
     }
 

@@ -113,7 +113,7 @@ fn request() -> impl Strategy<Value = Request> {
         &["authorization", "x-workspace-id", "x-timeout", "x-molecule-org-id", "x"][..],
     );
     let value = prop_oneof![Just(WS.to_owned()), Just("Bearer root".to_owned()), "\\PC*"];
-    let headers = vec((name.prop_map(str::to_owned), value), 0..4);
+    let headers = vec((name.prop_map(Into::into), value), 0..4);
     let body = prop_oneof![
         6 => json().prop_map(|value| value.to_string().into_bytes()),
         1 => vec(any::<u8>(), 0..200),
@@ -121,12 +121,12 @@ fn request() -> impl Strategy<Value = Request> {
     let query = proptest::option::of("\\PC*|(type|source|limit)=[a-z0-9%]{0,9}");
     (method, path(), query, headers, body, "[ab]?").prop_map(
         |(method, path, query, headers, body, peer)| Request {
-            method,
+            method: method.into(),
             path,
             query,
             headers,
             body,
-            peer,
+            peer: peer.into(),
         },
     )
 }

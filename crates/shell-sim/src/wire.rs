@@ -14,8 +14,7 @@ pub(crate) fn request(lowered: HttpRequest, token: Option<&Secret>) -> Request {
         Method::Post => "POST",
     };
     let mut headers = Vec::with_capacity(lowered.headers.len() + 1);
-    let lower_case = |(name, value): (&str, String)| (name.to_ascii_lowercase(), value);
-    headers.extend(lowered.headers.into_iter().map(lower_case));
+    headers.extend(lowered.headers.into_iter().map(|(name, value)| (name.into(), value)));
     let request = Request {
         method: method.into(),
         path: lowered.path,

@@ -1,5 +1,6 @@
 //! `POST /registry/heartbeat`.
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -47,7 +48,7 @@ pub struct HeartbeatBody {
     /// Whether any task is under way.
     pub is_busy: bool,
     /// `"1"`.
-    pub schema_version: String,
+    pub schema_version: Cow<'static, str>,
     /// The last `generation` that the platform sent; 0 for none.
     pub observed_generation: u64,
 }

@@ -148,15 +148,15 @@ async fn read(body: Body, bytes_max: usize) -> Option<Vec<u8>> {
 
 fn plain(parts: &Parts, body: Vec<u8>, connection: &Connection) -> Request {
     let header = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        (name.as_str().to_owned().into(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     Request {
-        method: parts.method.as_str().to_owned(),
+        method: parts.method.as_str().to_owned().into(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().map(Into::into),
         headers: parts.headers.iter().map(header).collect(),
         body,
-        peer: connection.peer.ip().to_string(),
+        peer: connection.peer.ip().to_string().into(),
     }
 }
 

@@ -32,7 +32,8 @@ impl Act {
             return None;
         }
         let parsed = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or_default();
-        let segments = std::iter::once(request.method.clone()).chain(path.split('/').map(decoded));
+        let segments = std::iter::once(request.method.clone().into_owned())
+            .chain(path.split('/').map(decoded));
         Some(Self {
             segments: segments.collect(),
             body: parsed(&request.body),
@@ -115,7 +116,7 @@ mod tests {
 
     fn act(method: &str, path: &str, body: &Value, answer: &Value) -> Option<Act> {
         let request = Request {
-            method: method.into(),
+            method: method.to_owned().into(),
             path: path.into(),
             body: body.to_string().into_bytes(),
             ..Request::default()
