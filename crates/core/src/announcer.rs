@@ -309,10 +309,14 @@ impl Announcer {
                 SelfMessageAnswer::Refused { cause: failure.cause, retry_after_s: None }
             }
         };
+        if answer != SelfMessageAnswer::Accepted {
+            let sent = self.sent.back().copied().unwrap_or(fx.at());
+            self.not_before = self.not_before.max(sent.plus(retry_pace(config)));
+        }
         match answer {
             SelfMessageAnswer::Accepted => self.was_accepted(store, fx, message),
             SelfMessageAnswer::Refused { cause, retry_after_s } => {
-                self.was_refused(config, store, fx, message, cause, retry_after_s);
+                self.was_refused(store, fx, message, cause, retry_after_s);
             }
             SelfMessageAnswer::Doubtful { cause } => {
                 if let Some(notice) = self.outage.failed(fx.at(), cause.clone()) {
@@ -345,7 +349,6 @@ impl Announcer {
 
     fn was_refused(
         &mut self,
-        config: &ValidConfig,
         store: &mut StoreLane,
         fx: &mut Effects,
         message: Message,
@@ -356,7 +359,6 @@ impl Announcer {
             fx.notice(notice);
         }
         fx.notice(Notice::AnnouncementRefused { message_id: message.id.clone(), cause });
-        self.not_before = self.not_before.max(fx.at().plus(retry_pace(config)));
         if let Some(seconds) = retry_after_s {
             let wait = Duration::from_secs(seconds).min(RETRY_AFTER_MAX);
             self.not_before = self.not_before.max(fx.at().plus(wait));
@@ -440,8 +442,8 @@ fn wall_as_instant(fx: &Effects) -> Instant {
     Instant::START.plus(Duration::from_millis(millis))
 }
 
-/// What failed is tried again no faster than the hour's budget lasts, so that
-/// failures alone never use it up.
+/// From a message that failed to the next, whichever it is: the hour's budget
+/// lasts as long, so that failures alone never use it up.
 fn retry_pace(config: &ValidConfig) -> Duration {
     let share = HOUR / config.self_messages_per_hour_max.max(1);
     share.max(backoff::floor(config.interval))

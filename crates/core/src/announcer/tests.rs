@@ -2,6 +2,7 @@ use alloc::vec;
 
 use super::*;
 use crate::config::Config;
+use crate::event::Response;
 use crate::journal::{Status, StoredResult};
 use crate::time::Now;
 
@@ -45,4 +46,42 @@ fn a_message_that_the_journal_lost_holds_nothing_back() {
         announcer.find_waiting(&store);
         assert_eq!((announcer.unanswered.len(), &announcer.waiting.keys), (unanswered, &waiting));
     }
+}
+
+/// Messages whose answers say that the agent failed, each in doubt and tried
+/// again: together they once used up the hour's budget, and what came next
+/// waited an hour for an agent that was well again.
+#[test]
+fn failures_alone_do_not_use_up_the_budget() {
+    let config = Config { cooldown: Duration::from_secs(5), ..Config::new("ws", "http://p") };
+    let config = config.validate().unwrap();
+    let body = r#"{"error":"agent returned an error"}"#;
+    let doubtful =
+        || Response { status: 500, retry_after_s: None, body: body.into(), complete: true };
+    let mut fx = Effects::new(1, Now::default());
+    let mut store = StoreLane::new(&mut fx);
+    let mut announcer = Announcer::new(&fx);
+    for number in 0..2 * UNANSWERED_MAX {
+        let key = ResultKey { delegation_id: alloc::format!("d{number}"), ..key() };
+        let result =
+            StoredResult { key: key.clone(), summary: String::new(), error: String::new() };
+        store.memory.apply(JournalRecord::Stored { batch: 1, length: 1, results: vec![result] });
+        let message = Message { id: alloc::format!("m{number}"), keys: vec![key.clone()] };
+        let (message_id, keys) = (message.id.clone(), vec![key]);
+        store.memory.apply(JournalRecord::Announcing { message_id, keys });
+        announcer.add_unanswered(&mut store, &fx, message, retry_pace(&config));
+    }
+    let (second, mut longest) = (Duration::from_secs(1), Duration::ZERO);
+    for _ in 0..3 * 3_600 {
+        fx.now.monotonic = fx.at().plus(second);
+        let due = announcer.next_due().unwrap_or(fx.at());
+        let due = due.max(announcer.not_before).max(announcer.budget_from(&config));
+        if due <= fx.at() {
+            announcer.begin(&config, &mut store, &mut fx);
+            announcer.landed(&config, &mut store, &mut fx, Outcome::Response(doubtful()));
+        }
+        longest = longest.max(announcer.budget_from(&config).since(fx.at()));
+    }
+    assert!(announcer.attempts > 100, "they were tried: {}", announcer.attempts);
+    assert!(longest <= retry_pace(&config), "the next message had to wait {longest:?}");
 }
