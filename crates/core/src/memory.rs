@@ -87,7 +87,7 @@ impl Memory {
             }
             JournalRecord::Announced { message_id } => {
                 for key in self.announcing.remove(&message_id).unwrap_or_default() {
-                    if let Some((age, result)) = self.get_mut(&key) {
+                    if let Some((age, result)) = self.find_mut(&key) {
                         result.untold = None;
                         self.untold.remove(&age);
                     }
@@ -95,7 +95,7 @@ impl Memory {
             }
             JournalRecord::Notified { keys } => {
                 for key in keys {
-                    if let Some((_, result)) = self.get_mut(&key) {
+                    if let Some((_, result)) = self.find_mut(&key) {
                         result.notified = true;
                     }
                 }
@@ -194,19 +194,15 @@ impl Memory {
         self.awaited.len()
     }
 
-    fn age_of(&self, key: &ResultKey) -> Option<u64> {
+    /// What is remembered of this result, with its age.
+    fn find(&self, key: &ResultKey) -> Option<(u64, &Remembered)> {
         let hash = hash(key);
         let mut ages = self.ages.range((hash, 0)..=(hash, u64::MAX)).map(|(_, age)| *age);
-        ages.find(|age| self.results.get(age).is_some_and(|result| result.key == *key))
+        ages.find_map(|age| Some((age, self.results.get(&age).filter(|have| have.key == *key)?)))
     }
 
-    fn find(&self, key: &ResultKey) -> Option<(u64, &Remembered)> {
-        let age = self.age_of(key)?;
-        Some((age, self.results.get(&age)?))
-    }
-
-    fn get_mut(&mut self, key: &ResultKey) -> Option<(u64, &mut Remembered)> {
-        let age = self.age_of(key)?;
+    fn find_mut(&mut self, key: &ResultKey) -> Option<(u64, &mut Remembered)> {
+        let (age, _) = self.find(key)?;
         Some((age, self.results.get_mut(&age)?))
     }
 
@@ -215,7 +211,7 @@ impl Memory {
     }
 
     pub(crate) fn knows(&self, key: &ResultKey) -> bool {
-        self.age_of(key).is_some()
+        self.find(key).is_some()
     }
 
     /// Whether any result of this delegation is remembered.

@@ -28,8 +28,7 @@ impl Written {
         // Years 0 to 9999: what the format can say.
         let wall_ms = wall_ms.clamp(-62_167_219_200_000, 253_402_300_799_999);
         let (days, of_day) = (wall_ms.div_euclid(86_400_000), wall_ms.rem_euclid(86_400_000));
-        let (year, month, day) =
-            civil(u32::try_from(days + ERA_DAYS + 719_468).unwrap_or_default());
+        let (year, month, day) = civil(days);
         let of_day = u32::try_from(of_day).unwrap_or_default();
         let (seconds, ms) = (of_day / 1_000, of_day % 1_000);
         let mut bytes = *b"0000-00-00T00:00:00.000Z";
@@ -68,13 +67,12 @@ const fn digit(number: u32) -> u8 {
     b'0' + number.to_le_bytes()[0]
 }
 
-/// Days of 400 years, after which the calendar repeats itself.
-const ERA_DAYS: i64 = 146_097;
-
-/// Year, month and day of a day since -0400-03-01, by Hinnant's algorithm:
-/// years begin in March, eras have 400 of them.
-const fn civil(days: u32) -> (u32, u32, u32) {
-    let (era, of_era) = (days / 146_097, days % 146_097);
+/// Year, month and day of a day since 1970-01-01, not before year 0, by
+/// Hinnant's algorithm: years begin in March, eras have 400 of them. The one
+/// that year 0 begins in is counted from -0400-03-01.
+fn civil(days: i64) -> (u32, u32, u32) {
+    let days = u32::try_from(days + 719_468 + i64::from(ERA_DAYS)).unwrap_or_default();
+    let (era, of_era) = (days / ERA_DAYS, days % ERA_DAYS);
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let march_month = (5 * of_year + 2) / 153;
@@ -83,6 +81,9 @@ const fn civil(days: u32) -> (u32, u32, u32) {
         if march_month < 10 { (march_month + 3, 0) } else { (march_month - 9, 1) };
     (era * 400 + year + is_next - 400, month, day)
 }
+
+/// Days of 400 years, after which the calendar repeats itself.
+const ERA_DAYS: u32 = 146_097;
 
 #[cfg(test)]
 mod tests {

@@ -57,13 +57,13 @@ struct Shown<'a> {
 }
 
 /// A row that is listed; two kinds with who reads it.
-enum Listing<'a> {
+enum ListedRow<'a> {
     Log(&'a Row),
     Folded(&'a Row, &'a str),
     Ledger(&'a Delegation, &'a str),
 }
 
-impl Listing<'_> {
+impl ListedRow<'_> {
     fn delegation_id(&self) -> &str {
         match self {
             Self::Log(row) | Self::Folded(row, _) => {
@@ -81,7 +81,7 @@ impl Listing<'_> {
     }
 }
 
-impl Serialize for Listing<'_> {
+impl Serialize for ListedRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let shown = match self {
             Self::Log(row) => log_row(row),
@@ -120,8 +120,8 @@ impl Platform {
                 let bytes = known.map_or(0, |listed| listed.answer.body.len() + ROW_BYTES);
                 Some(Listed {
                     as_of,
-                    delegations: texts(last.0, rows.iter().map(Listing::delegation_id)),
-                    statuses: texts(last.1, rows.iter().map(Listing::status)),
+                    delegations: texts(last.0, rows.iter().map(ListedRow::delegation_id)),
+                    statuses: texts(last.1, rows.iter().map(ListedRow::status)),
                     answer: Answer::json_sized(200, &rows, bytes),
                 })
             }
@@ -139,7 +139,7 @@ impl Platform {
     }
 
     /// The ledger if it is used and knows any; else the log.
-    fn delegation_rows<'a>(&'a self, id: &'a str) -> Vec<Listing<'a>> {
+    fn delegation_rows<'a>(&'a self, id: &'a str) -> Vec<ListedRow<'a>> {
         if self.options.ledger {
             let rows = self.ledger_rows(id);
             if !rows.is_empty() {
@@ -149,7 +149,7 @@ impl Platform {
         match self.options.version {
             Version::Spring => {
                 let own = self.rows.newest_first(id).filter(|row| row.is_delegation());
-                own.take(PAGE_ROWS).map(Listing::Log).collect()
+                own.take(PAGE_ROWS).map(ListedRow::Log).collect()
             }
             Version::Summer => self.folded_rows(id),
         }
@@ -157,19 +157,19 @@ impl Platform {
 
     /// The log of summer: rows of this workspace and rows that name it as
     /// their source, each with its direction.
-    fn folded_rows<'a>(&'a self, id: &'a str) -> Vec<Listing<'a>> {
+    fn folded_rows<'a>(&'a self, id: &'a str) -> Vec<ListedRow<'a>> {
         let own = self.rows.newest_first(id).filter(|row| row.is_delegation()).take(PAGE_ROWS);
         let mut rows: Vec<&Row> = own.chain(self.rows.foreign_of(id)).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.created_ms));
-        rows.into_iter().take(PAGE_ROWS).map(|row| Listing::Folded(row, id)).collect()
+        rows.into_iter().take(PAGE_ROWS).map(|row| ListedRow::Folded(row, id)).collect()
     }
 
-    fn ledger_rows<'a>(&'a self, id: &'a str) -> Vec<Listing<'a>> {
+    fn ledger_rows<'a>(&'a self, id: &'a str) -> Vec<ListedRow<'a>> {
         let concerns = |have: &&Delegation| {
             have.source_id == id || have.target_id == id || have.workspace_id == id
         };
         let rows = self.delegations.newest_first().filter(concerns).take(PAGE_ROWS);
-        rows.map(|delegation| Listing::Ledger(delegation, id)).collect()
+        rows.map(|delegation| ListedRow::Ledger(delegation, id)).collect()
     }
 }
 

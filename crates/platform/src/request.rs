@@ -44,16 +44,15 @@ impl Request {
 
     /// The same with one header more; `name` in lower case.
     #[must_use]
-    pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
     /// The same with `Authorization: Bearer <token>`.
     #[must_use]
-    pub fn with_bearer(mut self, token: &str) -> Self {
-        self.headers.push(("authorization".into(), ["Bearer ", token].concat()));
-        self
+    pub fn with_bearer(self, token: &str) -> Self {
+        self.with_header("authorization", ["Bearer ", token].concat())
     }
 
     /// The first value of the header `name` (lower case).

@@ -23,8 +23,7 @@ fn registry_wants_a_bearer_once_there_is_a_live_token() {
         (401, Some("invalid workspace auth token"))
     );
     let lower = bench.token.clone();
-    let lower =
-        bench.answer(&beat.clone().with_header("authorization", &format!("bearer {lower}")));
+    let lower = bench.answer(&beat.clone().with_header("authorization", format!("bearer {lower}")));
     assert_eq!(lower.status, 401, "the prefix is case-sensitive");
     bench.platform.revoke_tokens(WS).unwrap();
     assert_eq!(bench.answer(&beat).status, 200);

@@ -7,10 +7,9 @@ pub struct Counts(Vec<(&'static str, u64)>);
 
 impl Counts {
     pub(crate) fn add(&mut self, name: &'static str) {
-        let is_it = |have: &str| std::ptr::eq(have, name);
-        let known = self.0.iter().position(|(have, _)| is_it(have));
-        match known.or_else(|| self.0.iter().position(|(have, _)| *have == name)) {
-            Some(place) => self.0[place].1 += 1,
+        let is_it = |have: &str| std::ptr::eq(have, name) || have == name;
+        match self.0.iter_mut().find(|(have, _)| is_it(have)) {
+            Some((_, count)) => *count += 1,
             None => self.0.push((name, 1)),
         }
     }

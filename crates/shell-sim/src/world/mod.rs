@@ -42,11 +42,11 @@ pub use trace::{Party, TRACE_VERSION, TraceHeader, TraceLine};
 /// More events than any honest agent needs in one interval, whatever the plan
 /// does to it meanwhile: a busy loop ends here.
 const EVENTS_PER_INTERVAL_MAX: u64 = 20_000;
+/// And so many for each delegation that the plan ends, all at once perhaps.
+const EVENTS_PER_DELEGATION: u64 = 10;
 /// What the platform keeps of each kind to be looked at: more than one event
 /// brings.
 const OBSERVED_MAX: usize = 256;
-/// And so many for each delegation that the plan ends, all at once perhaps.
-const EVENTS_PER_DELEGATION: u64 = 10;
 
 /// One run.
 pub struct World {
@@ -258,7 +258,8 @@ impl World {
         let (mut events, mut interval_ends) = (0, self.now + self.config.interval);
         loop {
             let wakeup = self.wakeup_at();
-            let next = [self.agenda.next_at(), wakeup, self.platform.next_wakeup()];
+            let platform_due = self.platform.next_wakeup();
+            let next = [self.agenda.next_at(), wakeup, platform_due];
             let Some(at) = next.into_iter().flatten().min().filter(|at| *at <= end) else {
                 self.now = end;
                 return Ok(watch.look(self));
@@ -273,7 +274,7 @@ impl World {
                 return Err(Broken { at: self.now, said });
             }
             // Nothing else can have brought a message or a beat.
-            let mut is_platform_new = self.platform.next_wakeup().is_some_and(|at| at <= self.now);
+            let mut is_platform_new = platform_due.is_some_and(|at| at <= self.now);
             self.platform.tick(self.now, self.platform_wall_ms());
             if let Some((_, happening)) = self.agenda.take_due(self.now) {
                 is_platform_new |= happening.is_for_platform();
