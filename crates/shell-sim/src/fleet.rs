@@ -11,6 +11,7 @@ mod agent;
 mod plan;
 mod seen;
 pub(crate) mod store;
+mod trace;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use everbeat_platform::{NewWorkspace, Platform, Request, Route, Status as Presen
 use crate::agenda::Agenda;
 use crate::dice::Dice;
 use crate::wire;
+use crate::world::{Party, action_name};
 pub use acts::{FleetAct, FleetEntry};
 use agent::Agent;
 pub use plan::FleetPlan;
@@ -52,6 +54,7 @@ pub struct Fleet {
     /// goes with it.
     platform_process: u32,
     next_delegation: u32,
+    trace: Option<trace::Trace>,
 }
 
 enum Happening {
@@ -70,24 +73,28 @@ impl Fleet {
     /// # Errors
     /// If the configuration is not valid, or the run does not come to its end.
     pub fn run(plan: &FleetPlan) -> Result<Self, String> {
-        let mut fleet = Self::new(plan)?;
-        let agent_seconds = u64::from(plan.agents).saturating_mul(plan.lasts.as_secs() + 60);
+        Self::new(plan)?.play()
+    }
+
+    fn play(mut self) -> Result<Self, String> {
+        let FleetPlan { agents, lasts, .. } = self.plan;
+        let agent_seconds = u64::from(agents).saturating_mul(lasts.as_secs() + 60);
         let events_max = agent_seconds.saturating_mul(EVENTS_PER_AGENT_SECOND_MAX);
         for _ in 0..events_max {
-            let next = [fleet.agenda.next_at(), fleet.platform.next_wakeup()];
-            let Some(at) = next.into_iter().flatten().min().filter(|at| *at <= plan.lasts) else {
-                fleet.now = plan.lasts;
-                fleet.count_presence();
-                return Ok(fleet);
+            let next = [self.agenda.next_at(), self.platform.next_wakeup()];
+            let Some(at) = next.into_iter().flatten().min().filter(|at| *at <= lasts) else {
+                self.now = lasts;
+                self.count_presence();
+                return Ok(self);
             };
-            fleet.now = fleet.now.max(at);
-            let wall_ms = fleet.wall_ms();
-            fleet.platform.tick(fleet.now, wall_ms);
-            if let Some((_, happening)) = fleet.agenda.take_due(fleet.now) {
-                fleet.happen(happening);
+            self.now = self.now.max(at);
+            let wall_ms = self.wall_ms();
+            self.platform.tick(self.now, wall_ms);
+            if let Some((_, happening)) = self.agenda.take_due(self.now) {
+                self.happen(happening);
             }
         }
-        Err(format!("more than {events_max} events by {:?}: a busy loop", fleet.now))
+        Err(format!("more than {events_max} events by {:?}: a busy loop", self.now))
     }
 
     fn new(plan: &FleetPlan) -> Result<Self, String> {
@@ -102,6 +109,7 @@ impl Fleet {
             dice: Dice::new(plan.seed),
             platform_process: 0,
             next_delegation: 0,
+            trace: None,
         };
         let wall_ms = fleet.wall_ms();
         fleet.platform.tick(fleet.now, wall_ms);
@@ -174,6 +182,8 @@ impl Fleet {
         if let Some(agent) = self.agents.get_mut(number as usize) {
             self.seen.starts += 1;
             agent.start(seed, now);
+            let process = agent.process;
+            self.tell_start(number, process);
             self.pump(number);
         }
     }
@@ -225,17 +235,22 @@ impl Fleet {
             let Some(machine) = agent.machine.as_mut() else {
                 return;
             };
-            while let Some(notice) = machine.poll_notice() {
+            if let Some(notice) = machine.poll_notice() {
                 self.seen.said(&notice);
+                self.tell_notice(number, &notice);
+                continue;
             }
             let Some(command) = machine.poll_command() else {
                 break;
             };
-            let id = command.id;
-            if let Some(outcome) = self.begin(number, command)
-                && let Some(agent) = self.agents.get_mut(number as usize)
-                && let Some(machine) = agent.machine.as_mut()
-            {
+            let (id, name) = (command.id, action_name(&command.action));
+            self.tell_command(number, &command);
+            let Some(outcome) = self.begin(number, command) else {
+                continue;
+            };
+            self.tell_done(number, name, &outcome);
+            let agent = self.agents.get_mut(number as usize);
+            if let Some(machine) = agent.and_then(|agent| agent.machine.as_mut()) {
                 machine.handle(now, Event::Completed { id, outcome });
             }
         }
@@ -250,6 +265,7 @@ impl Fleet {
         if agent.machine.as_ref().is_some_and(everbeat_core::Heartbeat::is_stopped) {
             agent.machine = None;
             self.agenda.put(now + RESTART, Happening::Starts { agent: number });
+            self.tell_stop(number);
             return;
         }
         let Some(at) = agent.wakeup_at(UP_BEFORE) else {
@@ -331,6 +347,7 @@ impl Fleet {
     ) {
         let wall_ms = self.wall_ms();
         let reply = self.platform.handle(self.now, wall_ms, request);
+        self.tell_answer(number, request, &reply);
         let is_accepted = reply.answer.status == 200;
         let is_beat = request.path == "/registry/heartbeat";
         let is_sign = is_beat || request.path == "/registry/register";
@@ -361,6 +378,10 @@ impl Fleet {
             && !std::mem::replace(&mut agent.is_back, true)
         {
             self.seen.one_is_back(self.now);
+            if !self.seen.is_awaiting() {
+                let text = || "every agent is online again".into();
+                self.tell_trace(Party::Plan, "all_online", text);
+            }
         }
     }
 
@@ -369,6 +390,7 @@ impl Fleet {
             agent.is_back = false;
         }
         self.seen.await_all(self.now, self.plan.agents);
+        self.tell_trace(Party::Plan, "platform_back", || "the platform is back".into());
     }
 
     /// How many are online, for the end of the run.

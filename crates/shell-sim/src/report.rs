@@ -4,11 +4,13 @@
 //! The page asks for nothing from anywhere, and the trace is data in it: JSON
 //! in elements that the browser neither runs nor shows.
 
+mod about;
 mod encode;
 
 use std::fmt::Write as _;
 
-use crate::world::{Party, TraceHeader, TraceLine};
+use crate::world::{Party, TraceLine};
+pub use about::About;
 use encode::Encoded;
 
 /// A page tells of no more lines; of a longer run it shows what lies around
@@ -19,10 +21,11 @@ pub const TEXT_CHARS_MAX: usize = 4_000;
 
 const PAGE: &str = include_str!("report/page.html");
 const STYLE: &str = include_str!("report/page.css");
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 6] = [
     include_str!("report/data.js"),
     include_str!("report/rows.js"),
     include_str!("report/lanes.js"),
+    include_str!("report/crowd.js"),
     include_str!("report/list.js"),
     include_str!("report/page.js"),
 ];
@@ -30,13 +33,13 @@ const SCRIPTS: [&str; 5] = [
 /// Writes one self-contained page for a traced run. Each broken promise
 /// stands where it was broken.
 #[must_use]
-pub fn page(header: &TraceHeader, lines: &[TraceLine]) -> String {
+pub fn page(about: &About, lines: &[TraceLine]) -> String {
     let mut told = lines.to_vec();
     told.sort_by_key(|line| line.at_us);
     let broken = told.iter().filter(|line| line.party == Party::Broken);
     let verdict: Vec<String> = broken.map(|line| line.text.clone()).collect();
     let shown = window(&told);
-    let encoded = Encoded::new(header, &told[shown.clone()], &verdict, (shown.start, told.len()));
+    let encoded = Encoded::new(about, &told[shown.clone()], &verdict, (shown.start, told.len()));
     let mut data = format!("<script type=\"application/json\" id=\"head\">{}</script>", {
         escaped(&encoded.head)
     });
@@ -46,8 +49,8 @@ pub fn page(header: &TraceHeader, lines: &[TraceLine]) -> String {
             write!(data, "\n<script type=\"application/json\" class=\"texts\">{texts}</script>");
     }
     let title = match verdict.first() {
-        Some(broken) => format!("{} broken, seed {}", promise(broken), header.plan.seed),
-        None => format!("kept, seed {}", header.plan.seed),
+        Some(broken) => format!("{} broken, seed {}", promise(broken), about.seed),
+        None => format!("kept, seed {}", about.seed),
     };
     let script = SCRIPTS.join("\n");
     fill(&[("title", &text(&title)), ("style", STYLE), ("data", &data), ("script", &script)])

@@ -16,6 +16,7 @@ use crate::fleet::{Fleet, FleetPlan};
 use crate::plan::Plan;
 use crate::verdict;
 pub use expect::Row;
+pub use fleets::FleetTold;
 pub use time::parse_duration;
 
 /// Why a scenario was refused.
@@ -40,7 +41,9 @@ pub enum ScenarioError {
         reason: String,
     },
     /// It is about a fleet, where a single agent's plan is asked for.
-    #[error("{path}: a scenario of a fleet has no plan: use `run --scenario`")]
+    #[error(
+        "{path}: a scenario of a fleet has no plan of one agent: use `run` or `report --scenario`"
+    )]
     NoPlan {
         /// Which file.
         path: PathBuf,
@@ -80,6 +83,13 @@ pub struct Report {
 }
 
 impl Report {
+    fn of_no_end(why: String) -> Self {
+        Self {
+            summary: "it did not come to its end".into(),
+            rows: vec![Row::new("the run", "comes to its end", why, false)],
+        }
+    }
+
     /// Whether everything is as expected.
     #[must_use]
     pub fn holds(&self) -> bool {
@@ -133,18 +143,14 @@ impl Scenario {
     /// Runs it and compares.
     #[must_use]
     pub fn run(&self) -> Report {
-        let broken = |why: String| Report {
-            summary: "it did not come to its end".into(),
-            rows: vec![Row::new("the run", "comes to its end", why, false)],
-        };
         match &self.what {
             What::World(plan) => match verdict::judge(plan, expect::watch(&self.expect)) {
                 Ok(judged) => expect::of_world(&self.expect, &judged),
-                Err(refused) => broken(refused.said),
+                Err(refused) => Report::of_no_end(refused.said),
             },
             What::Fleet(plan) => match Fleet::run(plan) {
                 Ok(fleet) => expect::of_fleet(&self.expect, &fleet),
-                Err(why) => broken(why),
+                Err(why) => Report::of_no_end(why),
             },
         }
     }

@@ -1,11 +1,15 @@
 //! Between the core's requests and the platform's: what HTTP would do.
 
+use std::fmt;
 use std::time::Duration;
 
 use everbeat_core::{
     Body, HttpRequest, Method, Outcome, Response, Secret, TransportFailure, TransportFailureKind,
 };
 use everbeat_platform::{Answer, Delivery, Reply, Request};
+
+/// Of a body, no more is told.
+const TOLD_CHARS_MAX: usize = 200;
 
 /// The request as the platform gets it.
 pub(crate) fn request(lowered: HttpRequest, token: Option<&Secret>) -> Request {
@@ -27,6 +31,15 @@ pub(crate) fn request(lowered: HttpRequest, token: Option<&Secret>) -> Request {
         Some(token) => request.with_bearer(token.expose()),
         None => request,
     }
+}
+
+/// A reply for a person, with what became of it on its way: credentials are
+/// fingerprints, as a record shows them.
+pub(crate) fn told(request: &Request, reply: &Reply, fate: impl fmt::Debug) -> String {
+    let Reply { answer, delivery } = reply;
+    let body = serde_json::to_string(&Body(answer.body.clone())).unwrap_or_default();
+    let body: String = body.chars().take(TOLD_CHARS_MAX).collect();
+    format!("{} {} {delivery:?} {fate:?} {body}", request.method, request.path)
 }
 
 /// What the client makes of a reply, and how long after the platform had the

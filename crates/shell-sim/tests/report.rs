@@ -7,13 +7,16 @@ mod day;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use everbeat_sim::plan::{Plan, Setup};
-use everbeat_sim::report::{LINES_MAX, TEXT_CHARS_MAX, page};
-use everbeat_sim::world::{Party, TRACE_VERSION, TraceHeader, TraceLine};
+use everbeat_platform::OutageKind;
+use everbeat_sim::fleet::{Fleet, FleetAct, FleetEntry, FleetPlan};
+use everbeat_sim::plan::{Plan, Setup, completed};
+use everbeat_sim::report::{About, LINES_MAX, TEXT_CHARS_MAX, page};
+use everbeat_sim::world::{Party, TraceHeader, TraceLine};
 use serde_json::Value;
 
-fn header() -> TraceHeader {
+fn about() -> About {
     let plan = Plan {
         seed: u64::MAX,
         setup: Setup::default(),
@@ -21,11 +24,11 @@ fn header() -> TraceHeader {
         faults_end_ms: 60_000,
         healed_ms: 60_000,
     };
-    TraceHeader { everbeat: "trace".into(), version: TRACE_VERSION, plan }
+    About::world(&TraceHeader::of(plan))
 }
 
 fn line(at_us: u64, party: Party, kind: &str, text: &str) -> TraceLine {
-    TraceLine { at_us, party, kind: kind.into(), text: text.into() }
+    TraceLine { at_us, party, kind: kind.into(), text: text.into(), workspace: None }
 }
 
 /// The JSON of every data element, in order.
@@ -64,7 +67,7 @@ fn texts(page: &str) -> Vec<String> {
 
 #[test]
 fn asks_for_nothing_from_anywhere() {
-    let frame = frame(&page(&header(), &[line(5, Party::Machine, "start", "starts")]));
+    let frame = frame(&page(&about(), &[line(5, Party::Machine, "start", "starts")]));
     assert!(frame.contains("default-src 'none'"));
     for outside in [
         "http:",
@@ -106,7 +109,7 @@ fn a_trace_is_data() {
     lines.push(line(9, Party::Platform, "200", ""));
     let broken = "S1: <img src=x onerror=alert(1)></title></script>";
     lines.push(line(9, Party::Broken, "S1", broken));
-    let page = page(&header(), &lines);
+    let page = page(&about(), &lines);
 
     assert_eq!(page.matches("<script").count(), data(&page).len() + 1);
     assert_eq!(page.matches("</script").count(), data(&page).len() + 1);
@@ -125,7 +128,7 @@ fn a_broken_promise_stands_where_it_was_broken() {
     // As the command line puts it: after all others.
     let said = "S3: a self-message 3s after the last";
     lines.push(line(12_500_000, Party::Broken, "S3", said));
-    let told = page(&header(), &lines);
+    let told = page(&about(), &lines);
     assert!(told.contains("<title>Everbeat: S3 broken, seed 18446744073709551615</title>"));
     let head = &data(&told)[0];
     assert_eq!(head["verdict"].as_array().unwrap().len(), 1);
@@ -133,13 +136,13 @@ fn a_broken_promise_stands_where_it_was_broken() {
     let steps = head["step_us"].as_array().unwrap();
     let at: u64 = steps[..=13].iter().map(|step| step.as_u64().unwrap()).sum();
     assert_eq!(at, 12_500_000);
-    assert!(page(&header(), &lines[..100]).contains("<title>Everbeat: kept, seed"));
+    assert!(page(&about(), &lines[..100]).contains("<title>Everbeat: kept, seed"));
 }
 
 #[test]
 fn stays_small_whatever_the_run() {
     let long = line(0, Party::Disk, "open_store", &"ü".repeat(TEXT_CHARS_MAX * 9));
-    let page_of_one = page(&header(), &[long]);
+    let page_of_one = page(&about(), &[long]);
     let text = &texts(&page_of_one)[0];
     assert!(text.chars().count() < TEXT_CHARS_MAX + 60 && text.contains("64000 more bytes"));
 
@@ -150,7 +153,7 @@ fn stays_small_whatever_the_run() {
         .collect();
     let broken = "S5: too many requests";
     lines.push(line(count as u64 - 10, Party::Broken, "S5", broken));
-    let page = page(&header(), &lines);
+    let page = page(&about(), &lines);
     let texts = texts(&page);
     assert_eq!(texts.len(), LINES_MAX);
     assert!(texts.iter().any(|text| text == broken));
@@ -161,8 +164,9 @@ fn stays_small_whatever_the_run() {
 #[test]
 fn a_day_is_told_whole_and_alike() {
     let (header, lines) = day::traced(7, 24);
-    let told = page(&header, &lines);
-    assert_eq!(told, page(&header, &lines));
+    let about = About::world(&header);
+    let told = page(&about, &lines);
+    assert_eq!(told, page(&about, &lines));
     println!("{} lines, {} bytes", lines.len(), told.len());
     assert!(told.len() < 6 << 20);
     let short = |text: &&String| text.chars().count() <= TEXT_CHARS_MAX;
@@ -185,7 +189,8 @@ fn a_person_can_click_through_it() {
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
     std::fs::create_dir_all(&folder).unwrap();
-    let (told, lines) = day::traced(7, 24);
+    let (header, lines) = day::traced(7, 24);
+    let day = About::world(&header);
     let mut broken = lines.clone();
     for (at_ms, kind, said) in [
         (30_125_500, "S3", "S3: a self-message 3s after the last"),
@@ -194,9 +199,62 @@ fn a_person_can_click_through_it() {
         broken.push(line(at_ms * 1_000, Party::Broken, kind, said));
     }
     let never_ran = [line(0, Party::Broken, "run", "the interval is too short")];
-    click(&folder, "broken", &page(&told, &broken), &[]);
-    click(&folder, "kept", &page(&told, &lines), &["--start-only"]);
-    click(&folder, "empty", &page(&header(), &never_ran), &["--start-only"]);
+    click(&folder, "broken", &page(&day, &broken), &[]);
+    click(&folder, "kept", &page(&day, &lines), &["--start-only"]);
+    click(&folder, "fleet", &fleet_page(), &[]);
+    click(&folder, "empty", &page(&about(), &never_ran), &["--start-only"]);
+}
+
+/// The platform is away for a minute, and one machine of five sleeps; half of
+/// the workspaces have lanes.
+fn fleet_page() -> String {
+    let minutes = |number: u64| Duration::from_secs(number * 60);
+    let away = FleetAct::Restart { away: minutes(1), kind: OutageKind::Refuse };
+    let plan = FleetPlan {
+        seed: 3,
+        agents: 60,
+        started_over: minutes(1),
+        interval: Duration::from_secs(30),
+        cooldown: minutes(1),
+        registers: true,
+        latency_ms: 20,
+        jitter_ms: 100,
+        entries: vec![
+            FleetEntry { at: minutes(4), act: FleetAct::Finish { count: 2, finish: completed(1) } },
+            FleetEntry { at: minutes(6), act: away },
+            FleetEntry {
+                at: minutes(9),
+                act: FleetAct::Suspend { percent: 20, lasts: minutes(4) },
+            },
+            FleetEntry { at: minutes(14), act: FleetAct::RestartAgents { over: minutes(2) } },
+        ],
+        lasts: minutes(20),
+    };
+    let (fleet, lines) = Fleet::run_traced(&plan, 30).unwrap();
+    page(&About::fleet(&TraceHeader::of(plan), &fleet.seen), &lines)
+}
+
+#[test]
+fn a_fleet_has_a_lane_for_each_workspace_that_is_told_of() {
+    let page = fleet_page();
+    let head = &data(&page)[0];
+    let names = head["workspaces"].as_array().unwrap();
+    assert_eq!((names.len(), &names[29]), (30, &"herd-000029".into()));
+    let owners: Vec<u64> =
+        head["workspace"].as_array().unwrap().iter().map(|one| one.as_u64().unwrap()).collect();
+    assert_eq!(owners.len(), texts(&page).len());
+    for owner in 1..=30 {
+        let lines = owners.iter().filter(|one| **one == owner).count();
+        assert!(lines > 100, "{lines} lines of workspace {owner}");
+    }
+    // The load is the whole fleet's: two requests in 30 s of each of 60.
+    let sum = |name: &str| -> u64 {
+        let counts = head["load"][name].as_array().unwrap();
+        counts.iter().map(|count| count.as_u64().unwrap()).sum()
+    };
+    assert!(sum("tried") > 60 * 2 * 2 * 18 && sum("served") < sum("tried"));
+    assert_eq!(head["load"]["agents"], 60);
+    assert!(data(&self::page(&about(), &[]))[0]["load"].is_null());
 }
 
 fn click(folder: &Path, name: &str, page: &str, options: &[&str]) {

@@ -8,9 +8,12 @@ use std::process::ExitCode;
 use clap::Args;
 use everbeat_sim::plan::Plan;
 use everbeat_sim::promises::watch::{Broken, Watch};
+use everbeat_sim::report::{self, About};
+use everbeat_sim::scenario::{Scenario, What};
 use everbeat_sim::swarm::Swarm;
 use everbeat_sim::verdict::{self, Judged};
-use everbeat_sim::world::{TRACE_VERSION, TraceHeader, TraceLine};
+use everbeat_sim::world::{TraceHeader, TraceLine};
+use serde::Serialize;
 
 use super::Drawn;
 use super::say::say;
@@ -25,6 +28,8 @@ pub(super) struct RunArgs {
     /// Write the plan here, to change and run it again.
     #[arg(long)]
     save_plan: Option<PathBuf>,
+    #[command(flatten)]
+    lanes: Lanes,
 }
 
 #[derive(Debug, Args)]
@@ -34,6 +39,15 @@ pub(super) struct ReportArgs {
     /// Where the page goes.
     #[arg(long, default_value = "everbeat-report.html")]
     out: PathBuf,
+    #[command(flatten)]
+    lanes: Lanes,
+}
+
+#[derive(Debug, Args)]
+struct Lanes {
+    /// Tell of so many workspaces of a fleet, from the first.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    workspaces: u32,
 }
 
 /// A plan that was run with its trace, to its end or to the first promise that
@@ -54,14 +68,20 @@ fn tell(plan: &Plan) -> Told {
         Err(refused) => (None, Vec::new(), vec![refused]),
     };
     lines.extend(broken.iter().map(Broken::as_line));
-    let header =
-        TraceHeader { everbeat: "trace".into(), version: TRACE_VERSION, plan: plan.clone() };
-    Told { header, lines, broken, judged }
+    Told { header: TraceHeader::of(plan.clone()), lines, broken, judged }
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
-    if let (Some(path), None, None) = (&args.drawn.source.scenario, &args.trace, &args.save_plan) {
-        return super::scenario::run(path);
+    if let (Some(path), None) = (&args.drawn.source.scenario, &args.save_plan) {
+        let scenario = Scenario::read(path)?;
+        match (&scenario.what, &args.trace) {
+            (_, None) => return Ok(super::scenario::run(&scenario)),
+            (What::Fleet(plan), Some(trace)) => {
+                let fleet = (&scenario, plan);
+                return super::scenario::run_fleet(fleet, trace, args.lanes.workspaces);
+            }
+            (What::World(_), Some(_)) => {}
+        }
     }
     let plan = args.drawn.plan()?;
     if let Some(swarm) = args.drawn.swarm() {
@@ -73,7 +93,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
     }
     let told = tell(&plan);
     if let Some(path) = &args.trace {
-        write_trace(path, &told)?;
+        write_trace(path, &told.header, &told.lines)?;
         say!("what happened is in {}", path.display());
     }
     if let Some(Judged { world, watch, .. }) = &told.judged {
@@ -120,12 +140,16 @@ fn verdict_of(broken: &[Broken]) -> ExitCode {
     }
 }
 
-fn write_trace(path: &Path, told: &Told) -> Result<(), Box<dyn Error>> {
+pub(super) fn write_trace(
+    path: &Path,
+    header: &impl Serialize,
+    lines: &[TraceLine],
+) -> Result<(), Box<dyn Error>> {
     let named = |error: std::io::Error| format!("{}: {error}", path.display());
     let file = std::fs::File::create(path).map_err(named)?;
     let mut out = std::io::BufWriter::new(file);
-    writeln!(out, "{}", serde_json::to_string(&told.header)?).map_err(named)?;
-    for line in &told.lines {
+    writeln!(out, "{}", serde_json::to_string(header)?).map_err(named)?;
+    for line in lines {
         writeln!(out, "{}", serde_json::to_string(line)?).map_err(named)?;
     }
     out.flush().map_err(named)?;
@@ -133,9 +157,20 @@ fn write_trace(path: &Path, told: &Told) -> Result<(), Box<dyn Error>> {
 }
 
 pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(path) = &args.drawn.source.scenario {
+        let scenario = Scenario::read(path)?;
+        if let What::Fleet(plan) = &scenario.what {
+            let fleet = (&scenario, plan);
+            return super::scenario::report_fleet(fleet, &args.out, args.lanes.workspaces);
+        }
+    }
     let told = tell(&args.drawn.plan()?);
-    let page = everbeat_sim::report::page(&told.header, &told.lines);
-    std::fs::write(&args.out, page).map_err(|error| format!("{}: {error}", args.out.display()))?;
-    say!("the page is {}", args.out.display());
+    write_page(&args.out, &report::page(&About::world(&told.header), &told.lines))?;
     Ok(verdict_of(&told.broken))
+}
+
+pub(super) fn write_page(path: &Path, page: &str) -> Result<(), Box<dyn Error>> {
+    std::fs::write(path, page).map_err(|error| format!("{}: {error}", path.display()))?;
+    say!("the page is {}", path.display());
+    Ok(())
 }

@@ -4,25 +4,31 @@ use std::time::Duration;
 
 use everbeat_core::{Event, Status};
 use everbeat_platform::{Finish, FinishOutcome, NewDelegation, OutageKind, Platform};
+use serde::Serialize;
 
+use super::plan::ms;
 use super::{Fleet, Happening, agent};
+use crate::world::Party;
 
 /// One thing that is done to a fleet.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FleetEntry {
     /// From the start.
+    #[serde(rename = "at_ms", serialize_with = "ms")]
     pub at: Duration,
     /// What.
     pub act: FleetAct,
 }
 
 /// What can be done to a fleet.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FleetAct {
     /// The platform's process ends, with all that it was about to answer, and
     /// is back after so long. What it stored stays.
     Restart {
         /// How long it is away.
+        #[serde(rename = "ms", serialize_with = "ms")]
         away: Duration,
         /// How that shows.
         kind: OutageKind,
@@ -32,6 +38,7 @@ pub enum FleetAct {
     /// delegations.
     Upgrade {
         /// How long it is away.
+        #[serde(rename = "ms", serialize_with = "ms")]
         away: Duration,
         /// How that shows.
         kind: OutageKind,
@@ -41,11 +48,13 @@ pub enum FleetAct {
         /// Of 100.
         percent: u8,
         /// For so long.
+        #[serde(rename = "ms", serialize_with = "ms")]
         lasts: Duration,
     },
     /// Every agent's process is stopped and started anew, one after the other.
     RestartAgents {
         /// From the first to the last.
+        #[serde(rename = "ms", serialize_with = "ms")]
         over: Duration,
     },
     /// Every agent has delegations that end so, all at once.
@@ -57,8 +66,22 @@ pub enum FleetAct {
     },
 }
 
+impl FleetAct {
+    /// As it is serialised.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Restart { .. } => "restart",
+            Self::Upgrade { .. } => "upgrade",
+            Self::Suspend { .. } => "suspend",
+            Self::RestartAgents { .. } => "restart_agents",
+            Self::Finish { .. } => "finish",
+        }
+    }
+}
+
 impl Fleet {
     pub(super) fn act(&mut self, act: &FleetAct) {
+        self.tell_trace(Party::Plan, act.name(), || format!("{act:?}"));
         match act {
             FleetAct::Restart { away, kind } => {
                 self.platform.restart(*away, *kind);
@@ -109,6 +132,7 @@ impl Fleet {
                 agent.planned = Some(at);
                 self.agenda.put(at, Happening::Wakes { agent: number });
             }
+            self.tell_sleep(number, until);
         }
     }
 

@@ -132,6 +132,12 @@ impl Seconds {
         self.0[second] += 1;
     }
 
+    /// One for each second, up to the last in which anything was counted.
+    #[must_use]
+    pub fn counts(&self) -> &[u32] {
+        &self.0
+    }
+
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {

@@ -20,6 +20,13 @@ for (let line = 0, at = 0; line < COUNT; line++) {
 const partyOf = (line) => head.kinds[lineKind[line]][0];
 const kindOf = (line) => head.kinds[lineKind[line]][1];
 
+// A fleet's lines have owners, counted from 1; 0 is nobody's.
+const isFleet = Boolean(head.load);
+const workspaces = head.workspaces ?? [];
+const lineOwner = Uint16Array.from(head.workspace ?? { length: COUNT });
+const ownerOf = (line) => workspaces[lineOwner[line] - 1] ?? "";
+const setup = plan.setup ?? Object.fromEntries(Object.entries(plan).filter(([name]) => !["seed", "entries"].includes(name)));
+
 const chunkTexts = Array.from(document.querySelectorAll("script.texts"));
 const chunks = new Array(chunkTexts.length);
 const shapeParts = new Array(head.shapes.length);

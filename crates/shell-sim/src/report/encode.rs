@@ -1,12 +1,13 @@
 //! The lines as the page holds them: columns, and texts as shapes that are
 //! told once, with the numbers that fill them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::TEXT_CHARS_MAX;
-use crate::world::{Party, TraceHeader, TraceLine};
+use super::about::{About, Load};
+use crate::world::{Party, TraceLine};
 
 /// Texts that are decoded at once.
 const CHUNK_LINES: usize = 2_048;
@@ -29,7 +30,7 @@ struct Head<'a> {
     /// As text: it has more digits than the page's numbers.
     seed: String,
     /// As text, to be saved as it is.
-    plan: String,
+    plan: &'a str,
     verdict: &'a [String],
     /// The first line's number, and how many the run has.
     first: usize,
@@ -39,6 +40,13 @@ struct Head<'a> {
     kinds: Vec<(Party, &'a str)>,
     /// Each line's place in `kinds`.
     kind: Vec<usize>,
+    /// Of a fleet: the workspaces that are told of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    workspaces: Vec<&'a str>,
+    /// Each line's place in `workspaces`, counted from 1; 0 is nobody's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    workspace: Vec<usize>,
+    load: Option<&'a Load>,
     /// Microseconds since the line before.
     step_us: Vec<u64>,
     /// A digit for each line: see [`Mark`].
@@ -59,13 +67,14 @@ pub(super) enum Mark {
 impl Encoded {
     /// `place` is the first line's number, and how many the run has.
     pub(super) fn new(
-        header: &TraceHeader,
+        about: &About,
         lines: &[TraceLine],
         verdict: &[String],
         place: (usize, usize),
     ) -> Self {
         let mut kinds = Places::default();
         let mut shapes = Places::default();
+        let (workspaces, workspace) = workspaces(lines);
         let kind = lines.iter().map(|line| kinds.of((line.party, line.kind.as_str()))).collect();
         let mut texts = Vec::new();
         for chunk in lines.chunks(CHUNK_LINES) {
@@ -74,25 +83,43 @@ impl Encoded {
             texts.push(json(&rows));
         }
         let before = std::iter::once(0).chain(lines.iter().map(|line| line.at_us));
-        let plan_us = header.plan.faults_end_ms.saturating_add(header.plan.healed_ms);
         let last_us = lines.last().map_or(0, |line| line.at_us);
         let head = Head {
-            version: header.version,
-            seed: header.plan.seed.to_string(),
-            plan: serde_json::to_string_pretty(&header.plan).unwrap_or_default(),
+            version: about.version,
+            seed: about.seed.to_string(),
+            plan: &about.plan,
             verdict,
             first: place.0,
             total: place.1,
-            end_us: plan_us.saturating_mul(1_000).max(last_us),
+            end_us: about.end_us.max(last_us),
             chunk: CHUNK_LINES,
             kinds: kinds.into_list(),
             kind,
+            workspaces,
+            workspace,
+            load: about.load.as_ref(),
             step_us: lines.iter().zip(before).map(|(line, from)| line.at_us - from).collect(),
             marks: lines.iter().map(|line| char::from(b'0' + mark(line) as u8)).collect(),
             shapes: shapes.into_list(),
         };
         Self { head: json(&head), texts }
     }
+}
+
+/// In the order of their names, and each line's place among them from 1; both
+/// empty if no line is a workspace's.
+fn workspaces(lines: &[TraceLine]) -> (Vec<&str>, Vec<usize>) {
+    let names: BTreeSet<&str> = lines.iter().filter_map(|line| line.workspace.as_deref()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    if names.is_empty() {
+        return (names, Vec::new());
+    }
+    let place = |line: &TraceLine| {
+        let name = line.workspace.as_deref()?;
+        names.binary_search(&name).ok().map(|place| place + 1)
+    };
+    let places = lines.iter().map(|line| place(line).unwrap_or_default()).collect();
+    (names, places)
 }
 
 fn json(value: &impl Serialize) -> String {

@@ -2,13 +2,13 @@
 
 const lanes = document.getElementById("lanes");
 const overview = document.getElementById("overview");
-const pen = lanes.getContext("2d");
+let pen = lanes.getContext("2d");
 const overviewPen = overview.getContext("2d");
 const SPAN_MIN = 1e3;
 
 const view = { from: 0, to: Math.max(END, SPAN_MIN) };
 let rowLines = [];     // For each row, the lines that pass the filter.
-let size = { width: 0, left: 0, top: 24, row: 18, gap: 7, height: 0 };
+let size = { width: 0, left: 0, right: 0, top: 24, row: 18, gap: 7, height: 0 };
 let paint = {};        // Colours, from the style sheet.
 let waiting = false;
 
@@ -41,24 +41,26 @@ function measure() {
   const lanesInUse = new Set(drawnRows.map((row) => row.lane)).size;
   const gap = small ? 5 : 6;
   // Room for the lines below, on a screen that holds all at once.
-  const fitting = Math.floor((innerHeight * .46 - size.top - lanesInUse * gap) / drawnRows.length);
-  size = { ...size, width, left: small ? 90 : 108, gap, row: small ? 17 : Math.min(20, Math.max(15, fitting)) };
+  const fitting = Math.floor((innerHeight * .46 - size.top - lanesInUse * gap) / drawnRows.reduce((sum, row) => sum + (row.tall ?? 1), 0));
+  size = { ...size, width, left: small ? 90 : 108, gap, row: small ? 17 : isFleet ? 15 : Math.min(20, Math.max(15, fitting)) };
   let top = size.top, lane = null;
   for (const row of drawnRows) {
     if (lane !== null && row.lane !== lane) top += size.gap;
     lane = row.lane;
     row.top = top;
-    top += size.row;
+    top += highOf(row);
   }
   size.height = top + 4;
   lanes.style.height = size.height + "px";
+  measureCrowd();
   for (const [canvas, height] of [[lanes, size.height], [overview, 30]]) {
     canvas.width = Math.round(width * devicePixelRatio);
     canvas.height = Math.round(height * devicePixelRatio);
   }
 }
 
-const plotWidth = () => Math.max(1, size.width - size.left);
+const highOf = (row) => size.row * (row.tall ?? 1);
+const plotWidth = () => Math.max(1, size.width - size.left - size.right);
 const xOf = (at) => size.left + (at - view.from) / (view.to - view.from) * plotWidth();
 const atOf = (x) => view.from + (x - size.left) / plotWidth() * (view.to - view.from);
 
@@ -106,12 +108,14 @@ function draw() {
   for (const row of drawnRows) {
     if (row.spans === "process") drawProcess(row);
     else if (row.spans) drawSpans(row);
+    else if (row.graph) drawLoad(row);
     if (row.glyph) drawLines(row);
   }
   drawHits();
   drawBroken();
   drawCursor();
   pen.restore();
+  drawCrowd();
   drawOverview();
   said.range();
 }
@@ -123,9 +127,9 @@ function drawBands() {
     if (row.lane !== lane) {
       lane = row.lane;
       odd = !odd;
-      const rows = drawnRows.filter((other) => other.lane === lane).length;
+      const high = drawnRows.filter((other) => other.lane === lane).reduce((sum, other) => sum + highOf(other), 0);
       pen.fillStyle = paint.band;
-      pen.fillRect(0, row.top - 1, size.width, rows * size.row + 2);
+      pen.fillRect(0, row.top - 1, size.width, high + 2);
     }
     pen.fillStyle = row.tone === "bad" && isInView(row) ? paint.bad : paint.soft;
     pen.textAlign = "left";
@@ -221,8 +225,7 @@ function barLabel(row, left, right, label, colour, whole) {
 }
 
 // One line is a sign where it is; more in one cell are a column.
-function drawLines(row) {
-  const lines = rowLines[row.at];
+function drawLines(row, lines = rowLines[row.at]) {
   if (!lines?.length) return;
   const wide = row.glyph === "tick" ? 4 : 7;
   const cell = (view.to - view.from) / plotWidth() * wide;
@@ -334,14 +337,7 @@ function drawCursor() {
   pen.fillStyle = paint.ink;
   pen.fillRect(x - .5, 20, 1, size.height);
   const row = drawnRows.find((row) => row.at === lineRow[chosen]);
-  if (row) {
-    pen.strokeStyle = paint.ink;
-    pen.lineWidth = 1.5;
-    pen.beginPath();
-    pen.arc(x, row.top + size.row / 2, 7.5, 0, 7);
-    pen.stroke();
-    pen.lineWidth = 1;
-  }
+  if (row) ring(x, row.top + size.row / 2);
   pen.font = "600 11.5px " + paint.text;
   const text = clock(lineAt[chosen], 3), half = pen.measureText(text).width / 2 + 5;
   const middle = Math.min(Math.max(x, size.left + half), size.width - half);
@@ -352,6 +348,16 @@ function drawCursor() {
   pen.fillStyle = paint.paper;
   pen.textAlign = "center";
   pen.fillText(text, middle, 10.5);
+}
+
+// Round the chosen line's sign.
+function ring(x, y) {
+  pen.strokeStyle = paint.ink;
+  pen.lineWidth = 1.5;
+  pen.beginPath();
+  pen.arc(x, y, 7.5, 0, 7);
+  pen.stroke();
+  pen.lineWidth = 1;
 }
 
 // The whole run: how much happened when, what lasted, what was broken.
@@ -408,13 +414,10 @@ function countBins(bins, whole) {
 
 // The line that a point of the lanes means; -1 if there is none near.
 function lineNear(x, y, reach) {
-  const row = drawnRows.find((row) => y >= row.top && y < row.top + size.row);
+  const row = drawnRows.find((row) => y >= row.top && y < row.top + highOf(row));
   if (!row) return -1;
-  const lines = rowLines[row.at] ?? [];
-  const at = atOf(x), place = placeFrom(lines, at);
-  const near = [lines[place - 1], lines[place]].filter((line) => line !== undefined)
-    .sort((a, b) => Math.abs(lineAt[a] - at) - Math.abs(lineAt[b] - at))[0];
-  if (near !== undefined && Math.abs(xOf(lineAt[near]) - x) <= reach) return near;
+  const at = atOf(x), near = nearest(beside(rowLines[row.at] ?? [], at), x, reach);
+  if (near >= 0) return near;
   const lasting = [...(spans[row.spans] ?? []), ...(row.spans === "process" ? spans.asleep : [])]
     .findLast((one) => one.from <= at && at <= one.to);
   if (!lasting) return -1;
@@ -422,4 +425,17 @@ function lineNear(x, y, reach) {
     if (["plan", "machine"].includes(partyOf(line))) return line;
   }
   return -1;
+}
+
+// The lines on both sides of a time.
+function beside(lines, at) {
+  const place = placeFrom(lines, at);
+  return [lines[place - 1], lines[place]].filter((line) => line !== undefined);
+}
+
+// The nearest of some lines, if it is within reach; else -1.
+function nearest(lines, x, reach) {
+  const far = (line) => Math.abs(xOf(lineAt[line]) - x);
+  const near = lines.sort((a, b) => far(a) - far(b))[0];
+  return near !== undefined && far(near) <= reach ? near : -1;
 }

@@ -66,7 +66,7 @@ function rowElement(place) {
   const party_ = element("span", "party");
   const sign = element("span", "sign", PARTY_SIGNS[party]);
   sign.setAttribute("aria-hidden", "true");
-  party_.append(sign, party);
+  party_.append(sign, shown(ownerOf(line)) || party);
   row.append(element("span", "at", clock(lineAt[line], 3)), party_,
     element("span", "kind", shown(kindOf(line))), element("span", "words", shown(brief(line))));
   for (const cell of row.children) cell.setAttribute("role", "gridcell");
@@ -114,7 +114,7 @@ function showDetail() {
   const party = partyOf(line), text = textOf(line);
   const sign = element("span", "sign tone-" + party, PARTY_SIGNS[party]);
   sign.setAttribute("aria-hidden", "true");
-  title.append(sign, " " + party + " ", element("b", "", shown(kindOf(line))));
+  title.append(sign, " " + party + " ", element("b", "", shown(kindOf(line))), ownerOf(line) && " " + shown(ownerOf(line)));
   const wall = shown(clock(lineAt[line], 6));
   document.getElementById("detail-when").textContent =
     wall + " · line " + number(head.first + line + 1) + " of " + number(head.total);
@@ -130,7 +130,7 @@ function showDetail() {
 
 const IDS = [/"?(?:delegation_id|message_id|messageId)"?: ?"([^"\\]{1,80})"/g, /\beverbeat-[0-9a-f]{8,}\b/g,
   /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, /\bDelegation ([\w-]{1,80})(?=[:\s])/g,
-  /\("([\w-]{1,80})", "(?:completed|failed)"\)/g, /\b[dmfh]\d{1,9}\b/g];
+  /\("([\w-]{1,80})", "(?:completed|failed)"\)/g, /(?<![<\/])\b[dmfh]\d{1,9}(?:-\d{1,9})?\b/g];
 const NO_IDS = ["failed", "completed"];
 
 function idsIn(text) {

@@ -2,7 +2,7 @@
 
 let chosen = -1;
 const search = { query: "", lines: [], set: new Set(), whole: true, hidden: 0 };
-const filter = { parties: new Set(PARTIES), kind: "", words: "" };
+const filter = { parties: new Set(PARTIES), kind: "", workspace: 0, words: "" };
 const brokenLines = [];
 for (let line = 0; line < COUNT; line++) if (partyOf(line) === "broken") brokenLines.push(line);
 const $ = (id) => document.getElementById(id);
@@ -34,6 +34,7 @@ function choose(line, { speak = false } = {}) {
   if (line >= 0) {
     reveal(lineAt[line]);
     revealInList(line);
+    revealInCrowd(line);
     if (speak) said.now(clock(lineAt[line], 3) + ", " + partyOf(line) + " " + kindOf(line) + ", " + shown(brief(line)).slice(0, 120));
   }
   showDetail();
@@ -105,11 +106,12 @@ function searchFor(query, { jump = true } = {}) {
 
 function linesWith(pattern) {
   const kinds = head.kinds.map(([, kind]) => pattern.test(kind));
+  const owners = workspaces.map((name) => pattern.test(name));
   const lines = [];
   search.hidden = 0;
   let place = 0;
   for (let line = 0; line < COUNT; line++) {
-    if (!kinds[lineKind[line]] && !pattern.test(textOf(line))) continue;
+    if (!kinds[lineKind[line]] && !owners[lineOwner[line] - 1] && !pattern.test(textOf(line))) continue;
     while (place < passing.length && passing[place] < line) place++;
     if (passing[place] === line) lines.push(line); else search.hidden++;
   }
@@ -151,8 +153,10 @@ function applyFilter() {
   let count = 0;
   for (let line = 0; line < COUNT; line++) {
     if (!kindPasses[lineKind[line]]) continue;
+    // What is nobody's concerns every workspace.
+    if (filter.workspace && lineOwner[line] && lineOwner[line] !== filter.workspace) continue;
     if (wanted.length) {
-      const text = (kindOf(line) + " " + textOf(line)).toLowerCase();
+      const text = (kindOf(line) + " " + ownerOf(line) + " " + textOf(line)).toLowerCase();
       if (!must.every((word) => text.includes(word)) || mustNot.some((word) => text.includes(word))) continue;
     }
     lines[count++] = line;
@@ -163,6 +167,7 @@ function applyFilter() {
   rowLines = Array.from(counts, (rows) => new Uint32Array(rows));
   counts.fill(0);
   for (const line of passing) rowLines[lineRow[line]][counts[lineRow[line]]++] = line;
+  sortCrowd();
   heights = null;
   const all = passing.length === COUNT;
   $("filtered").textContent = all ? "" : number(passing.length) + " of " + number(COUNT) + " lines";
@@ -173,11 +178,12 @@ function applyFilter() {
   redraw();
 }
 
-const filterIsOff = () => !filter.kind && !filter.words && filter.parties.size === PARTIES.length;
+const filterIsOff = () => !filter.kind && !filter.workspace && !filter.words && filter.parties.size === PARTIES.length;
 
 function clearFilter() {
   filter.parties = new Set(PARTIES);
   filter.kind = filter.words = $("kind").value = $("words").value = "";
+  filter.workspace = $("workspace").value = 0;
   for (const chip of $("parties").children) chip.setAttribute("aria-pressed", "true");
   applyFilter();
 }
@@ -199,14 +205,15 @@ function showSummary() {
   for (let line = 0; line < COUNT; line++) parties[partyOf(line)] = (parties[partyOf(line)] ?? 0) + 1;
   fact("Seed", head.seed);
   fact("Time", span(END));
-  fact("Healed at", clock(healedAt, 0));
+  if (isFleet) fact("Lanes", number(workspaces.length) + " of " + number(head.load.agents) + " workspaces");
+  else fact("Healed at", clock(healedAt, 0));
   fact("Plan entries", number(plan.entries.length));
   fact("Lines", number(head.total));
-  fact("Starts", number(spans.process.filter((one) => one.up).length));
-  for (const [name, value] of Object.entries(plan.setup)) {
+  if (!isFleet) fact("Starts", number(spans.process.filter((one) => one.up).length));
+  for (const [name, value] of Object.entries(setup)) {
     const isTime = name.endsWith("_ms");
     const text = isTime ? span(value * 1e3) : value === true ? "yes" : value === false ? "no"
-      : typeof value === "object" ? JSON.stringify(value) : words(String(value));
+      : typeof value === "number" ? number(value) : typeof value === "object" ? JSON.stringify(value) : words(String(value));
     fact(words(isTime ? name.slice(0, -3) : name), text, true);
   }
   for (const line of brokenLines) {
@@ -255,6 +262,10 @@ function showFilter(counts) {
       .forEach(([, kind, count]) => group.append(new Option(shown(kind) + "  " + number(count), party + " " + kind)));
     $("kind").append(group);
   }
+  document.body.classList.toggle("fleet", isFleet);
+  $("whose").hidden = $("workspace-hint").hidden = !isFleet;
+  $("save-plan").hidden = isFleet;
+  $("workspace").append(new Option("all", 0), ...workspaces.map((name, at) => new Option(shown(name), at + 1)));
 }
 
 function showSigns() {
@@ -263,6 +274,7 @@ function showSigns() {
     ["│", "beat, poll or another call"], ["◆", "notice"], ["✉", "self-message, or a line for the user"],
     ["□", "stored, not yet placed; filled: placed"], ["⚑", "a process starts or ends"],
     ["▨", "hatched: an outage, a bad network, sleep, no process"], ["▮", "a column: several in one place, the taller the more"],
+    ...isFleet ? [["▂", "requests in each second of the whole fleet; hatched, while no platform was there"]] : [],
     ["▾", "a search hit"], ["✖", "a broken promise, with a dashed line through all lanes"]];
   for (const [sign, text] of signs) {
     const item = element("li");
@@ -273,7 +285,7 @@ function showSigns() {
 
 // A line in view with what lies around it.
 function focusOn(line) {
-  const wide = Math.min(END, Math.max(10 * MINUTE, Number(plan.setup.interval_ms || 0) * 20e3));
+  const wide = Math.min(END, Math.max(10 * MINUTE, Number(setup.interval_ms || 0) * 20e3));
   setView(lineAt[line] - wide / 2, lineAt[line] + wide / 2);
   choose(line, { speak: true });
 }
@@ -283,74 +295,77 @@ function focusOn(line) {
 const pointers = new Map();
 let moved = 0;
 
-function inLanes(event) {
-  const box = lanes.getBoundingClientRect();
+function placeOf(event) {
+  const box = event.currentTarget.getBoundingClientRect();
   return { x: event.clientX - box.left, y: event.clientY - box.top };
 }
 
-lanes.addEventListener("pointerdown", (event) => {
-  lanes.setPointerCapture(event.pointerId);
-  pointers.set(event.pointerId, inLanes(event));
-  if (pointers.size === 1) moved = 0;
-});
-lanes.addEventListener("pointermove", (event) => {
-  const now = inLanes(event), before = pointers.get(event.pointerId);
-  if (!before) { if (event.pointerType === "mouse") showTip(now); return; }
-  const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
-  moved += Math.abs(now.x - before.x) + Math.abs(now.y - before.y);
-  if (others.length) {
-    const apart = Math.max(20, Math.abs(before.x - others[0].x)), apartNow = Math.max(20, Math.abs(now.x - others[0].x));
-    zoom(apartNow / apart, atOf((now.x + others[0].x) / 2));
-    moved = 99;
-  } else if (moved > 4) {
-    lanes.classList.add("drags");
-    pan((before.x - now.x) / plotWidth());
-  }
-  pointers.set(event.pointerId, now);
-  hideTip();
-});
-lanes.addEventListener("pointerup", (event) => {
-  if (pointers.delete(event.pointerId) && moved <= 4) {
-    const { x, y } = inLanes(event);
-    chooseAt(x, y, event.pointerType === "mouse" ? 9 : 18);
-  }
-  lanes.classList.remove("drags");
-});
-lanes.addEventListener("pointercancel", (event) => { pointers.delete(event.pointerId); lanes.classList.remove("drags"); });
-lanes.addEventListener("pointerleave", hideTip);
-lanes.addEventListener("dblclick", (event) => zoom(4, atOf(inLanes(event).x)));
-lanes.addEventListener("wheel", (event) => {
-  const flows = getComputedStyle(document.body).display === "block";
-  if (flows && !event.ctrlKey && Math.abs(event.deltaY) >= Math.abs(event.deltaX)) return;
-  event.preventDefault();
-  hideTip();
-  const unit = event.deltaMode === 1 ? 16 : 1;
-  if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-    pan((event.deltaX || event.deltaY) * unit / plotWidth());
-  } else {
-    zoom(Math.exp(-event.deltaY * unit * (event.ctrlKey ? .01 : .002)), atOf(inLanes(event).x));
-  }
-}, { passive: false });
+for (const [canvas, near] of [[lanes, lineNear], [crowdLanes, lineNearInCrowd]]) {
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    pointers.set(event.pointerId, placeOf(event));
+    if (pointers.size === 1) moved = 0;
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    const now = placeOf(event), before = pointers.get(event.pointerId);
+    if (!before) { if (event.pointerType === "mouse") showTip(canvas, now, near(now.x, now.y, 6)); return; }
+    const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
+    moved += Math.abs(now.x - before.x) + Math.abs(now.y - before.y);
+    if (others.length) {
+      const apart = Math.max(20, Math.abs(before.x - others[0].x)), apartNow = Math.max(20, Math.abs(now.x - others[0].x));
+      zoom(apartNow / apart, atOf((now.x + others[0].x) / 2));
+      moved = 99;
+    } else if (moved > 4) {
+      canvas.classList.add("drags");
+      pan((before.x - now.x) / plotWidth());
+    }
+    pointers.set(event.pointerId, now);
+    hideTip();
+  });
+  canvas.addEventListener("pointerup", (event) => {
+    if (pointers.delete(event.pointerId) && moved <= 4) {
+      const { x, y } = placeOf(event);
+      if (x >= size.left) chooseAt(x, near(x, y, event.pointerType === "mouse" ? 9 : 18));
+      else if (canvas === crowdLanes) showWorkspace(workspaceAt(y));
+    }
+    canvas.classList.remove("drags");
+  });
+  canvas.addEventListener("pointercancel", (event) => { pointers.delete(event.pointerId); canvas.classList.remove("drags"); });
+  canvas.addEventListener("pointerleave", hideTip);
+  canvas.addEventListener("dblclick", (event) => zoom(4, atOf(placeOf(event).x)));
+  canvas.addEventListener("wheel", (event) => {
+    const flows = canvas === crowdLanes || getComputedStyle(document.body).display === "block";
+    if (flows && !event.ctrlKey && !event.shiftKey && Math.abs(event.deltaY) >= Math.abs(event.deltaX)) return;
+    event.preventDefault();
+    hideTip();
+    const unit = event.deltaMode === 1 ? 16 : 1;
+    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+      pan((event.deltaX || event.deltaY) * unit / plotWidth());
+    } else {
+      zoom(Math.exp(-event.deltaY * unit * (event.ctrlKey ? .01 : .002)), atOf(placeOf(event).x));
+    }
+  }, { passive: false });
+}
+crowd.addEventListener("scroll", redraw, { passive: true });
 
 // The sign there, or else the line whose time is nearest.
-function chooseAt(x, y, reach) {
-  if (x < size.left) return;
-  const near = lineNear(x, y, reach);
+function chooseAt(x, near) {
   if (near >= 0) { choose(near); return; }
   const place = placeFrom(passing, atOf(x));
   if (passing.length) choose(passing[Math.min(place, passing.length - 1)]);
 }
 
-function showTip({ x, y }) {
-  const line = x < size.left ? -1 : lineNear(x, y, 6);
+function showTip(canvas, { x, y }, line) {
   const tip = $("tip");
-  tip.hidden = line < 0;
-  if (line < 0) return;
-  tip.replaceChildren(element("b", "", clock(lineAt[line], 3) + "  " + shown(kindOf(line))),
+  tip.hidden = line < 0 || x < size.left;
+  if (tip.hidden) return;
+  const kind = [ownerOf(line), kindOf(line)].filter(Boolean).map(shown).join(" ");
+  tip.replaceChildren(element("b", "", clock(lineAt[line], 3) + "  " + kind),
     element("br"), shown(brief(line)).slice(0, 160));
-  const left = lanes.offsetLeft + x, room = size.width + lanes.offsetLeft;
+  const box = canvas.getBoundingClientRect(), frame = tip.offsetParent.getBoundingClientRect();
+  const left = box.left - frame.left + x, room = size.width + box.left - frame.left;
   tip.style.left = Math.max(8, Math.min(left + 14, room - tip.offsetWidth - 4)) + "px";
-  tip.style.top = lanes.offsetTop + y + 16 + "px";
+  tip.style.top = box.top - frame.top + y + 16 + "px";
 }
 
 function hideTip() { $("tip").hidden = true; }
@@ -406,6 +421,7 @@ $("find").addEventListener("keydown", (event) => {
   if (event.key === "Escape") { searchFor(""); lanes.focus(); }
 });
 $("kind").addEventListener("change", () => { filter.kind = $("kind").value; applyFilter(); });
+$("workspace").addEventListener("change", () => { filter.workspace = Number($("workspace").value); applyFilter(); });
 $("words").addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(() => { filter.words = $("words").value.trim(); applyFilter(); }, 180);

@@ -23,6 +23,7 @@ const ROWS = [
   { label: "File calls", lane: "disk", tone: "disk", glyph: "tick", takes: (p, k) => p === "agent" && FILE_CALLS.includes(k) },
   { label: "Trouble told", lane: "agent", tone: "warn", glyph: "warn", named: true, takes: (p, k, m) => p === "agent" && m !== PLAIN },
   { label: "Notice", lane: "agent", tone: "agent", glyph: "diamond", named: true, takes: (p) => p === "agent" },
+  { label: "Requests / s", lane: "platform", tone: "ok", graph: true, tall: 3 },
   { label: "Answers 2xx", lane: "platform", tone: "ok", glyph: "dot", takes: (p, k, m) => p === "platform" && m === PLAIN },
   { label: "Answers 4xx", lane: "platform", tone: "warn", glyph: "warn", takes: (p, k, m) => p === "platform" && m === WARNS },
   { label: "Answers 5xx", lane: "platform", tone: "bad", glyph: "square", takes: (p, k, m) => p === "platform" && m === BAD },
@@ -43,7 +44,7 @@ for (let line = 0; line < COUNT; line++) lineRow[line] = rowOfKind[lineKind[line
 
 // What lasts, from the plan's entries; all of it ends when the world is healed.
 const spans = { outage: [], network: [], agent_mode: [], disk_slow: [], process: [], asleep: [] };
-const healedAt = plan.faults_end_ms * 1e3;
+const healedAt = isFleet ? END : plan.faults_end_ms * 1e3;
 
 const words = (value) => typeof value === "string" ? value.replace(/_/g, " ")
   : Object.entries(value).map(([name, inner]) => typeof inner === "object" && inner
@@ -69,10 +70,10 @@ for (const { at_ms, act } of plan.entries.slice().sort((a, b) => a.at_ms - b.at_
   if (at > healedAt) continue;
   const until = Math.min(at + (what.ms || 0) * 1e3, healedAt);
   const last = spans.asleep.at(-1);
-  if (name === "outage") {
+  if (["outage", "restart", "upgrade"].includes(name)) {
     addLasting("outage", at, words(what.kind));
     spans.outage.at(-1).to = until;
-  } else if (name === "suspend" && !(last && last.to > at)) {
+  } else if (name === "suspend" && !isFleet && !(last && last.to > at)) {
     spans.asleep.push({ from: at, to: until, label: "asleep " + span(until - at) });
   } else if (name === "network") {
     addLasting("network", at, networkWords(what.network));
@@ -85,7 +86,7 @@ for (const { at_ms, act } of plan.entries.slice().sort((a, b) => a.at_ms - b.at_
 }
 
 for (let line = 0, up = null; line < COUNT; line++) {
-  if (partyOf(line) !== "machine") continue;
+  if (isFleet || partyOf(line) !== "machine") continue;
   const kind = kindOf(line), last = spans.process.at(-1);
   if (kind === "start") {
     if (last && last.to === END) last.to = lineAt[line];
@@ -102,5 +103,5 @@ for (let line = 0, up = null; line < COUNT; line++) {
 const rowCounts = new Uint32Array(ROWS.length);
 for (let line = 0; line < COUNT; line++) rowCounts[lineRow[line]]++;
 const drawnRows = LANES.flatMap((lane) => ROWS.map((row, at) => ({ ...row, at }))
-  .filter((row) => row.lane === lane && (rowCounts[row.at] || spans[row.spans]?.length))
+  .filter((row) => row.lane === lane && (rowCounts[row.at] || spans[row.spans]?.length || row.graph && isFleet))
   .sort((a, b) => ORDER_IN_LANE.indexOf(a.label) - ORDER_IN_LANE.indexOf(b.label)));

@@ -1,9 +1,38 @@
 //! From the words of a scenario to a plan of a fleet.
 
-use super::Misfit;
 use super::acts::{finish, times};
 use super::spec::{FleetSpec, Happening, Spec};
-use crate::fleet::{FleetAct, FleetEntry, FleetPlan};
+use super::{Misfit, Report, Scenario, expect};
+use crate::fleet::{Fleet, FleetAct, FleetEntry, FleetPlan, FleetSeen};
+use crate::world::{Party, TraceLine};
+
+/// A fleet that was run and told of.
+#[derive(Clone, Debug)]
+pub struct FleetTold {
+    /// What was promised and what was counted.
+    pub report: Report,
+    /// What was seen of it.
+    pub seen: FleetSeen,
+    /// What happened; what is not as promised stands at the end.
+    pub lines: Vec<TraceLine>,
+}
+
+impl Scenario {
+    /// Runs a scenario's fleet and tells of so many of its workspaces.
+    #[must_use]
+    pub fn run_fleet(&self, plan: &FleetPlan, workspaces: u32) -> FleetTold {
+        let (report, seen, mut lines) = match Fleet::run_traced(plan, workspaces) {
+            Ok((fleet, lines)) => (expect::of_fleet(&self.expect, &fleet), fleet.seen, lines),
+            Err(why) => (Report::of_no_end(why), FleetSeen::default(), Vec::new()),
+        };
+        let broken = report.rows.iter().filter(|row| !row.holds);
+        lines.extend(broken.map(|row| {
+            let said = format!("{}: promised {}, counted {}", row.what, row.promised, row.counted);
+            TraceLine::new(plan.lasts, Party::Broken, "promised", said)
+        }));
+        FleetTold { report, seen, lines }
+    }
+}
 
 /// More than anybody has memory for.
 const AGENTS_MAX: u32 = 1_000_000;

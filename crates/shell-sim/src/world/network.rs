@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use everbeat_core::{Body, CommandId, TransportFailureKind};
+use everbeat_core::{CommandId, TransportFailureKind};
 use everbeat_platform::{OutageKind, Request as PlatformRequest};
 
 use super::{By, Happening, Party, World};
@@ -170,11 +170,7 @@ impl World {
         }
         let reply = self.platform.handle(self.now, wall_ms, request);
         self.tell_trace(Party::Platform, &reply.answer.status.to_string(), || {
-            let delivery = reply.delivery;
-            // As a record shows it: credentials are fingerprints.
-            let body = serde_json::to_string(&Body(reply.answer.body.clone()));
-            let body: String = body.unwrap_or_default().chars().take(200).collect();
-            format!("{} {} {delivery:?} {fate:?} {body}", request.method, request.path)
+            wire::told(request, &reply, fate)
         });
         let answered = match fate {
             Fate::AnswerLost => None,

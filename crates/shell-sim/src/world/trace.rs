@@ -5,19 +5,28 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::World;
+use crate::plan::Plan;
 
 /// The version of the lines' shape; it grows with each change.
-pub const TRACE_VERSION: u32 = 1;
+pub const TRACE_VERSION: u32 = 2;
 
-/// The first line of a trace.
+/// The first line of a trace: of one agent's, or of a fleet's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TraceHeader {
+pub struct TraceHeader<P = Plan> {
     /// Always `trace`.
     pub everbeat: String,
     /// See [`TRACE_VERSION`].
     pub version: u32,
     /// What was run.
-    pub plan: crate::plan::Plan,
+    pub plan: P,
+}
+
+impl<P> TraceHeader<P> {
+    /// Of a run of this plan.
+    #[must_use]
+    pub fn of(plan: P) -> Self {
+        Self { everbeat: "trace".into(), version: TRACE_VERSION, plan }
+    }
 }
 
 /// Whose doing a line tells of.
@@ -51,12 +60,15 @@ pub struct TraceLine {
     pub kind: String,
     /// For a person.
     pub text: String,
+    /// Whose, in a fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
 }
 
 impl TraceLine {
     pub(crate) fn new(at: Duration, party: Party, kind: &str, text: String) -> Self {
         let at_us = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
-        Self { at_us, party, kind: kind.into(), text }
+        Self { at_us, party, kind: kind.into(), text, workspace: None }
     }
 }
 

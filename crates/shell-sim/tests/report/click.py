@@ -337,6 +337,52 @@ def filters(browser):
     print("filter: party, kind, words, and clear")
 
 
+def in_crowd(browser, x, number):
+    """A place in a workspace's lane, in the window; x from the lanes' left."""
+    return browser.run(
+        "const box = crowd.getBoundingClientRect();"
+        "return [Math.round(box.left + arguments[0]),"
+        " Math.round(box.top + (arguments[1] + .5) * size.row - crowd.scrollTop)]", x, number)
+
+
+def press(browser, place):
+    x, y = place
+    browser.pointer("mouse", {"type": "pointerMove", "x": x, "y": y, "duration": 0},
+                    {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0})
+
+
+def crowds(browser):
+    """A lane for each workspace of a fleet."""
+    count = browser.run("return head.workspaces.length")
+    check(browser.run("return !crowd.hidden && crowd.scrollHeight === head.workspaces.length * size.row"),
+          "each workspace has its lane")
+    check(browser.run("return drawnRows.some((row) => row.graph)"), "the platform's load is drawn")
+    alone = ("return passing.length > 0 && passing.length < COUNT && passing.some((line) => lineOwner[line])"
+             " && passing.every((line) => !lineOwner[line] || lineOwner[line] === arguments[0])")
+    press(browser, in_crowd(browser, 20, 2))
+    check(browser.run(alone, 3), "a click on a name shows that workspace alone")
+    press(browser, in_crowd(browser, 20, 2))
+    check(browser.run("return passing.length === COUNT"), "and again, all of them")
+    browser.wheel(*in_crowd(browser, 300, 2), 100_000)
+    browser.until("the lanes are scrolled", "return crowd.scrollTop > 0")
+    check(browser.run("return crowd.scrollTop + crowd.clientHeight >= crowd.scrollHeight - 1"),
+          "the wheel goes to the last lanes")
+    press(browser, in_crowd(browser, 20, count - 1))
+    check(browser.run(alone, count), "the last name is the last workspace's")
+    browser.run("clearFilter()")
+    line = browser.run("return crowdLines[head.workspaces.length - 1][LAYERS[0]][3]")
+    browser.run("setView(lineAt[arguments[0]] - 5e6, lineAt[arguments[0]] + 5e6)", line)
+    press(browser, in_crowd(browser, browser.run("return xOf(lineAt[arguments[0]])", line), count - 1))
+    check(browser.run("return chosen") == line, "a click on a sign in a lane chooses its line")
+    name = browser.run("return head.workspaces[1]")
+    browser.run("searchFor(arguments[0])", name)
+    check(browser.run("return search.lines.length > 10 && search.lines.every((line) => lineOwner[line] === 2)"),
+          "a workspace's name finds its lines")
+    check(browser.run("return crowd.scrollTop <= size.row"), "and its lane comes into view")
+    browser.run("searchFor('')")
+    print(f"crowd: {count} lanes, one alone, scrolled, chosen from")
+
+
 def is_data(browser):
     """What a trace holds is shown, never run."""
     check(browser.run("return document.scripts.length") == browser.run(
@@ -410,7 +456,9 @@ def main():
         loads(browser, page.as_uri(), most)
         starts(browser)
         browser.shot(shots / "start.png")
-        if "--start-only" not in sys.argv:
+        if browser.run("return isFleet"):
+            crowds(browser)
+        elif "--start-only" not in sys.argv:
             clicks(browser)
         is_data(browser)
         complaints = browser.errors()

@@ -6,7 +6,7 @@ use everbeat_sim::dice::Dice;
 use everbeat_sim::plan::{Act, DiskTrouble, Entry, Network, Plan, Setup, completed, failed};
 use everbeat_sim::promises::watch::Watch;
 use everbeat_sim::verdict::judge_traced;
-use everbeat_sim::world::{TRACE_VERSION, TraceHeader, TraceLine};
+use everbeat_sim::world::{TraceHeader, TraceLine};
 
 const MINUTE: u64 = 60_000;
 
@@ -15,7 +15,7 @@ pub(crate) fn traced(seed: u64, hours: u64) -> (TraceHeader, Vec<TraceLine>) {
     let plan = plan(seed, hours);
     let (judged, lines) = judge_traced(&plan, Watch::default()).unwrap();
     assert_eq!(judged.broken, []);
-    (TraceHeader { everbeat: "trace".into(), version: TRACE_VERSION, plan }, lines)
+    (TraceHeader::of(plan), lines)
 }
 
 fn plan(seed: u64, hours: u64) -> Plan {
