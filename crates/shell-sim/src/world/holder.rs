@@ -48,7 +48,7 @@ impl World {
     /// The agent takes what waits, if the process answers and nobody else
     /// has a lease. It acknowledges after `holds`, and never if `None`.
     pub(super) fn take_leased(&mut self, holds: Option<Duration>) {
-        let now = self.agent_now().monotonic;
+        let now = self.clocks.agent(self.now).monotonic;
         if self.is_asleep() {
             return;
         }

@@ -14,6 +14,7 @@ mod secrets;
 mod seen;
 mod stream;
 mod trace;
+mod way;
 
 use std::time::Duration;
 
@@ -29,9 +30,9 @@ use crate::promises::watch::{Broken, Watch};
 use clocks::Clocks;
 use files::Files;
 use holder::Holder;
-use network::{Fate, Way};
 use process::Process;
 use secrets::Secrets;
+use way::{Fate, Way};
 
 pub use counts::Counts;
 pub use files::StreamParts;
@@ -234,7 +235,7 @@ impl World {
     }
 
     fn furnish(&mut self) {
-        self.platform.tick(self.now, self.platform_wall_ms());
+        self.platform.tick(self.now, self.clocks.platform_wall_ms(self.now));
         let created = self.platform.create_workspace(NewWorkspace {
             url: "http://agent:8000".into(),
             parent_id: Some("boss".into()),
@@ -257,7 +258,7 @@ impl World {
         let most = self.events_per_interval_max();
         let (mut events, mut interval_ends) = (0, self.now + self.config.interval);
         loop {
-            let wakeup = self.wakeup_at();
+            let wakeup = self.wakeup();
             let platform_due = self.platform.next_wakeup();
             let next = [self.agenda.next_at(), wakeup, platform_due];
             let Some(at) = next.into_iter().flatten().min().filter(|at| *at <= end) else {
@@ -275,7 +276,7 @@ impl World {
             }
             // Nothing else can have brought a message or a beat.
             let mut is_platform_new = platform_due.is_some_and(|at| at <= self.now);
-            self.platform.tick(self.now, self.platform_wall_ms());
+            self.platform.tick(self.now, self.clocks.platform_wall_ms(self.now));
             if let Some((_, happening)) = self.agenda.take_due(self.now) {
                 is_platform_new |= happening.is_for_platform();
                 self.happen(happening);
@@ -289,6 +290,12 @@ impl World {
                 return Ok(false);
             }
         }
+    }
+
+    /// When the process wants to be woken, in the world's time.
+    fn wakeup(&self) -> Option<Duration> {
+        let wakeup = self.process.as_ref()?.machine.next_wakeup()?;
+        Some(self.clocks.when(wakeup.at).max(self.asleep_until.unwrap_or_default()))
     }
 
     fn events_per_interval_max(&self) -> u64 {
@@ -365,7 +372,8 @@ impl World {
         self.files.disk.start();
         let disk = self.files.disk.clone();
         let config = self.config.clone();
-        self.process = Some(Process::start(disk, config, self.processes, seed, self.agent_now()));
+        self.process =
+            Some(Process::start(disk, config, self.processes, seed, self.clocks.agent(self.now)));
         self.pump();
     }
 
@@ -396,7 +404,7 @@ impl World {
     }
 
     fn tell(&mut self, event: Event) {
-        let now = self.agent_now();
+        let now = self.clocks.agent(self.now);
         if let Some(process) = &mut self.process {
             self.seen.events.add(event_name(&event));
             process.machine.handle(now, event);
