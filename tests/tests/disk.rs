@@ -322,6 +322,32 @@ fn s4_the_results_folder_is_wiped() {
     reader.finish().assert_exactly_once(["d-0001", "d-0002", "d-0003", "d-0004"]);
 }
 
+/// S4: a results folder with a result that nobody took is away for a while: it
+/// is no folder that was emptied, and what lies in it comes once.
+#[test]
+fn s4_what_lies_in_a_folder_that_is_away_comes_once() {
+    let scene = Scene::new();
+    let mut agent = scene.agent(&[]);
+    let reader = Reader::by_hand(&scene.home.results());
+    scene.completed("d-0001");
+    wait::for_true("the first lies there", || scene.home.results().exists());
+    agent.logs("batch 1");
+    let (folder, away) = (scene.home.folder(), scene.home.dir().join("away"));
+    fs::rename(&folder, &away).unwrap();
+    scene.completed("d-0002");
+    wait::for_true("the agent says what is wrong", || is_held_back(&agent));
+    // Meanwhile the store is opened anew, in vain.
+    scene.beats().wait_for(6);
+    fs::rename(&away, &folder).unwrap();
+    scene.wait_for_result(&reader, "d-0001");
+    scene.wait_for_result(&reader, "d-0002");
+    // By then the list that would bring the first again has come.
+    scene.completed("d-0003");
+    scene.wait_for_result(&reader, "d-0003");
+    agent.stop();
+    reader.finish().assert_exactly_once(["d-0001", "d-0002", "d-0003"]);
+}
+
 /// S4, L1: the results folder itself is missing for a while.
 #[test]
 fn s4_l1_the_results_folder_is_missing_for_a_while() {

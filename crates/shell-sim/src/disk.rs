@@ -38,6 +38,8 @@ struct Shared {
     process: RefCell<Process>,
     hook: RefCell<Option<Hook>>,
     unix_seconds: RefCell<u64>,
+    /// What the process does not see, with all that lies in it.
+    hidden: RefCell<Option<PathBuf>>,
     /// Whether what the process hears is digested: only where disks are
     /// restored does anybody ask.
     observes: Cell<bool>,
@@ -119,6 +121,24 @@ impl CallKind {
         Self::Link,
     ];
 
+    /// Whether the call is about what stands at a name, not about an open file.
+    #[must_use]
+    pub const fn names(self) -> bool {
+        match self {
+            Self::Create
+            | Self::Open
+            | Self::Rename
+            | Self::RenameNoReplace
+            | Self::Remove
+            | Self::Metadata
+            | Self::SyncDir
+            | Self::MakeDir
+            | Self::List
+            | Self::Link => true,
+            Self::Read | Self::Write | Self::Truncate | Self::Sync | Self::Lock => false,
+        }
+    }
+
     /// Whether the call changes what is on the disk.
     #[must_use]
     pub const fn writes(self) -> bool {
@@ -194,6 +214,7 @@ impl VirtualDisk {
             process: RefCell::default(),
             hook: RefCell::new(None),
             unix_seconds: RefCell::new(unix_seconds),
+            hidden: RefCell::default(),
             observes: Cell::new(false),
         };
         Self { shared: Rc::new(shared) }
@@ -212,6 +233,12 @@ impl VirtualDisk {
     /// Lets `hook` see every call from now on, or nothing.
     pub fn set_hook(&self, hook: Option<Hook>) {
         *self.shared.hook.borrow_mut() = hook;
+    }
+
+    /// From now on the process does not see this folder and cannot make it
+    /// anew, as if its volume were not mounted; what it has open stays open.
+    pub fn hide(&self, folder: Option<PathBuf>) {
+        *self.shared.hidden.borrow_mut() = folder;
     }
 
     /// Ends the process: its files are closed, its locks released, and each

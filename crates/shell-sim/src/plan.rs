@@ -8,7 +8,7 @@ mod act;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-pub use act::{Act, DiskTrouble, Lost, Names, Odd};
+pub use act::{Act, DiskTrouble, Folder, Lost, Names, Odd};
 use everbeat_core::limits::REMEMBERED_MAX;
 use everbeat_core::{Announce, Backlog, Config, Deliver, Notify};
 use everbeat_platform::Finish;
@@ -147,6 +147,11 @@ pub struct Network {
     pub latency_ms: u64,
     /// And up to so much longer.
     pub jitter_ms: u64,
+    /// Of 100 ways so many have a tail,
+    pub tail: u8,
+    /// and take up to so much longer still: an eighth of it in the middle, and
+    /// the more the rarer.
+    pub tail_ms: u64,
     /// Of 100 requests, so many are refused at once.
     pub refused: u8,
     /// So many never arrive, and nobody says so.
@@ -166,6 +171,8 @@ impl Network {
     pub const GOOD: Self = Self {
         latency_ms: 2,
         jitter_ms: 8,
+        tail: 0,
+        tail_ms: 0,
         refused: 0,
         lost: 0,
         answer_lost: 0,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::plan::Plan;
 
@@ -53,20 +54,57 @@ pub fn read_plan(path: &Path) -> Result<Plan, SavedError> {
     let format = |reason: String| SavedError::Format { path: path.into(), reason };
     let text = std::fs::read_to_string(path).map_err(io)?;
     // The version first: another one may have other fields.
-    let head: serde_json::Value =
+    let head: Value =
         serde_json::from_str(&text).map_err(|error| format(format!("not JSON: {error}")))?;
     let kind = head.get("everbeat").and_then(|kind| kind.as_str());
     if kind != Some("plan") {
         return Err(format("it is no plan: `everbeat` is not \"plan\"".into()));
     }
-    let version = head.get("version").and_then(serde_json::Value::as_u64);
+    let version = head.get("version").and_then(Value::as_u64);
     if version != Some(PLAN_VERSION.into()) {
         let found = version.map_or("none".into(), |version| version.to_string());
         return Err(format(format!("version {found}, this program reads {PLAN_VERSION}")));
     }
     let saved: SavedPlan =
         serde_json::from_str(&text).map_err(|error| format(error.to_string()))?;
+    within_bounds(head.get("plan").unwrap_or_default(), "plan").map_err(format)?;
     Ok(saved.plan)
+}
+
+/// Times of a plan that are longer overflow sooner or later; and nobody has
+/// memory for more delegations and bytes.
+fn most(name: &str) -> Option<i64> {
+    match name {
+        "count" | "rows" => Some(100_000),
+        "bytes" => Some(1 << 30),
+        "ms" => Some(MS_MAX),
+        _ => name.ends_with("_ms").then_some(MS_MAX),
+    }
+}
+
+/// A hundred years.
+const MS_MAX: i64 = 100 * 366 * 86_400_000;
+
+fn within_bounds(value: &Value, path: &str) -> Result<(), String> {
+    let member = |(name, value): (&String, &Value)| {
+        let path = format!("{path}.{name}");
+        match (most(name), value) {
+            (Some(most), Value::Number(number))
+                if number.as_i64().is_none_or(|number| !(-most..=most).contains(&number)) =>
+            {
+                Err(format!("{path}: {number} is more than {most}"))
+            }
+            (_, value) => within_bounds(value, &path),
+        }
+    };
+    match value {
+        Value::Object(members) => members.iter().try_for_each(member),
+        Value::Array(values) => {
+            let mut values = values.iter().enumerate();
+            values.try_for_each(|(at, value)| within_bounds(value, &format!("{path}[{at}]")))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
 }
 
 /// Writes a plan, for people to read too.
@@ -112,5 +150,12 @@ mod tests {
         let text = format!("{{\"everbeat\":\"plan\",\"version\":1,\"plan\":{text}}}");
         let typo = text.replace("\"faults_end_ms\"", "\"fault_end_ms\"");
         assert!(refusal(&typo).contains("fault_end_ms"));
+        let endless =
+            text.replace("\"faults_end_ms\":3600000", "\"faults_end_ms\":9000000000000000000");
+        assert!(refusal(&endless).contains("faults_end_ms"), "{}", refusal(&endless));
+        let entry = "\"entries\":[{\"at_ms\":1,\"act\":{\"kill\":{\"after_calls\":0,\"down_ms\":18446744073709551615}}},";
+        let endless = text.replace("\"entries\":[", entry);
+        let refusal = refusal(&endless);
+        assert!(refusal.contains("plan.entries[0].act.kill.down_ms"), "{refusal}");
     }
 }

@@ -159,6 +159,9 @@ fn simpler_entries(entry: &Entry) -> Vec<Entry> {
             vec![with(Act::SlowDns { takes_ms: *takes_ms, ms: ms / 2 })]
         }
         Act::SecondStart { .. } => vec![with(Act::SecondStart { after_calls: 0 })],
+        Act::FolderGone { which, ms } => {
+            vec![with(Act::FolderGone { which: *which, ms: ms / 2 })]
+        }
         Act::RemountReadOnly { ms } => vec![with(Act::RemountReadOnly { ms: ms / 2 })],
         Act::Outage { ms, kind } => vec![with(Act::Outage { ms: ms / 2, kind: *kind })],
         Act::DiskSlow { ms } => vec![with(Act::DiskSlow { ms: ms / 2 })],

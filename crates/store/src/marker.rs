@@ -6,7 +6,7 @@
 
 use everbeat_core::{FileFailure, JournalRecord, Repair};
 
-use crate::disk::{Disk, DiskErrorKind};
+use crate::disk::{Disk, DiskError, DiskErrorKind};
 use crate::files::{At, odd, sync_folder};
 use crate::journal::Journal;
 use crate::paths::Paths;
@@ -26,6 +26,11 @@ pub(crate) fn open<D: Disk>(
     if stands(disk, paths)? {
         return Ok(Vec::new());
     }
+    // A folder that is away as a whole may come back with all that lies in it.
+    let folder = paths.folder();
+    if disk.metadata(folder).at("look at", folder)?.is_none() {
+        return Err(DiskError::new(DiskErrorKind::Missing, "no such folder")).at("look at", folder);
+    }
     let position = journal.position;
     let known = position.taken_through.max(position.forgotten_through);
     let mut records = Vec::new();
@@ -39,7 +44,7 @@ pub(crate) fn open<D: Disk>(
         Err(error) if error.kind == DiskErrorKind::Exists => {}
         other => drop(other.at("create", &path)?),
     }
-    sync_folder(disk, paths.folder())?;
+    sync_folder(disk, folder)?;
     Ok(records)
 }
 

@@ -55,12 +55,26 @@ impl VirtualDisk {
             }
             Verdict::Die => return Err(self.die()),
         }
-        let result = act(&mut self.shared.state.borrow_mut());
+        let result = if !self.is_hidden(&call) {
+            act(&mut self.shared.state.borrow_mut())
+        } else if call.kind == CallKind::MakeDir {
+            Err(DiskError::new(DiskErrorKind::Denied, "EACCES"))
+        } else {
+            // There it would see nothing.
+            act(&mut DiskState::new())
+        };
         self.observe(&call, |hasher| match &result {
             Ok(value) => digest(value, hasher),
             Err(error) => error.kind.hash(hasher),
         });
         result
+    }
+
+    /// Whether it names what the process does not see.
+    fn is_hidden(&self, call: &Call) -> bool {
+        let hidden = self.shared.hidden.borrow();
+        let Some(hidden) = hidden.as_deref() else { return false };
+        call.kind.names() && (call.path.starts_with(hidden) || call.to.starts_with(hidden))
     }
 
     fn verdict(&self, call: &Call) -> Result<Verdict, DiskError> {

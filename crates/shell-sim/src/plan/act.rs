@@ -131,6 +131,14 @@ pub enum Act {
     },
     /// The results' folder is made anew, empty.
     WipeFolder,
+    /// A folder is away for a while, and comes back as it was: a volume that
+    /// was unmounted. Nobody can make it anew meanwhile.
+    FolderGone {
+        /// Which.
+        which: Folder,
+        /// For so long.
+        ms: u64,
+    },
     /// Something odd stands at the results path for a while, if nothing else
     /// does.
     OddResults {
@@ -265,6 +273,8 @@ impl Act {
                 Names::SubsetByName => "power_loss_by_name",
             },
             Self::WipeFolder => "wipe_folder",
+            Self::FolderGone { which: Folder::Results, .. } => "results_folder_gone",
+            Self::FolderGone { which: Folder::State, .. } => "state_folder_gone",
             Self::OddResults { what, .. } => match what {
                 Odd::Folder => "odd_folder",
                 Odd::Link => "odd_link",
@@ -294,7 +304,7 @@ impl Act {
     }
 
     /// Every name there is, in order.
-    pub const NAMES: [&'static str; 57] = [
+    pub const NAMES: [&'static str; 59] = [
         "finish",
         "finish_foreign",
         "long_list",
@@ -331,6 +341,8 @@ impl Act {
         "power_loss_subset",
         "power_loss_by_name",
         "wipe_folder",
+        "results_folder_gone",
+        "state_folder_gone",
         "odd_folder",
         "odd_link",
         "odd_fifo",
@@ -389,6 +401,16 @@ pub enum Names {
     Subset,
     /// Any of them, and a removal acts on whatever stands at the name.
     SubsetByName,
+}
+
+/// A folder of the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Folder {
+    /// The one that the results file lies in.
+    Results,
+    /// The one that the journal lies in.
+    State,
 }
 
 /// What can stand in the results file's place.

@@ -55,6 +55,7 @@ function networkWords(network) {
   const slow = (network.latency_ms || 0) + (network.jitter_ms || 0);
   const said = wrong.map(([name, value]) => name.replace(/_/g, " ") + " " + value + " %");
   if (slow > 20) said.unshift("up to " + span(slow * 1e3));
+  if (network.tail) said[said.findIndex((one) => one.startsWith("tail "))] += " up to " + span(network.tail_ms * 1e3);
   return said.join(", ");
 }
 

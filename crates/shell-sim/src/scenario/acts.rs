@@ -187,6 +187,8 @@ fn on_the_way(happening: &Happening) -> Vec<Act> {
         let network = Network {
             latency_ms: spec.latency.ms(),
             jitter_ms: spec.jitter.ms(),
+            tail: spec.tail,
+            tail_ms: spec.tail_to.ms(),
             refused: spec.refused,
             lost: spec.lost,
             answer_lost: spec.answer_lost,
@@ -242,6 +244,9 @@ fn at_the_disk(happening: &Happening) -> Vec<Act> {
     let mut acts = Vec::new();
     if happening.wipe_folder.is_some() {
         acts.push(Act::WipeFolder);
+    }
+    if let Some(spec) = &happening.folder_gone {
+        acts.push(Act::FolderGone { which: spec.which, ms: spec.lasts.ms() });
     }
     if let Some(spec) = &happening.odd_results {
         acts.push(Act::OddResults { what: spec.what, ms: spec.lasts.ms() });

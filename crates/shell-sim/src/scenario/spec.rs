@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::time::{Span, Step};
-use crate::plan::{DiskTrouble, Lost, Names, Network, Odd, Setup};
+use crate::plan::{DiskTrouble, Folder, Lost, Names, Network, Odd, Setup};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,6 +115,7 @@ pub(super) struct Happening {
     pub(super) kill: Option<KillSpec>,
     pub(super) power_loss: Option<PowerLossSpec>,
     pub(super) wipe_folder: Option<Yes>,
+    pub(super) folder_gone: Option<GoneSpec>,
     pub(super) odd_results: Option<OddSpec>,
     pub(super) spoil_journal: Option<Yes>,
     pub(super) stop: Option<DownSpec>,
@@ -208,6 +209,9 @@ pub(super) struct OutageSpec {
 pub(super) struct NetworkSpec {
     pub(super) latency: Span,
     pub(super) jitter: Span,
+    /// Of 100 ways so many take up to `tail_to` longer.
+    pub(super) tail: u8,
+    pub(super) tail_to: Span,
     pub(super) refused: u8,
     pub(super) lost: u8,
     pub(super) answer_lost: u8,
@@ -223,6 +227,8 @@ impl Default for NetworkSpec {
         Self {
             latency: span(good.latency_ms),
             jitter: span(good.jitter_ms),
+            tail: 0,
+            tail_to: Span::default(),
             refused: 0,
             lost: 0,
             answer_lost: 0,
@@ -288,6 +294,13 @@ pub(super) struct PowerLossSpec {
     #[serde(default)]
     pub(super) down: Span,
     pub(super) names: Names,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GoneSpec {
+    pub(super) which: Folder,
+    pub(super) lasts: Span,
 }
 
 #[derive(Debug, Deserialize)]

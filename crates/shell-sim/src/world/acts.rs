@@ -82,6 +82,10 @@ impl World {
                 self.files.lose_power(names);
             }
             Act::WipeFolder => self.files.wipe_folder(),
+            Act::FolderGone { which, ms } => {
+                self.files.hide(Some(which));
+                self.agenda.put(self.now + Duration::from_millis(ms), Happening::FolderIsBack);
+            }
             Act::OddResults { what, ms } => {
                 if self.files.put_odd(what) {
                     let at = self.now + Duration::from_millis(ms);

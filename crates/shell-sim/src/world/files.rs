@@ -11,7 +11,7 @@ use everbeat_store::{DiskErrorKind, Store};
 use super::process::{CONFIGS, FOLDER, LEASED, RESULTS, paths, state_dir};
 use crate::dice::Dice;
 use crate::disk::{Call, CallKind, NameLoss, Reader, Tear, Thing, Verdict, VirtualDisk};
-use crate::plan::{DiskTrouble, Names, Odd};
+use crate::plan::{DiskTrouble, Folder, Names, Odd};
 
 /// The disk, its troubles and the reader.
 pub(super) struct Files {
@@ -30,6 +30,7 @@ struct Inner {
     /// Calls until a single one fails.
     errs_after: Option<u32>,
     is_read_only: bool,
+    hidden: Option<Folder>,
     /// Calls until a second process is started.
     second_after: Option<u32>,
     /// What a second process did that it must not.
@@ -70,6 +71,7 @@ impl Files {
             trouble: None,
             errs_after: None,
             is_read_only: false,
+            hidden: None,
             second_after: None,
             intrusion: None,
             changes: 0,
@@ -96,6 +98,16 @@ impl Files {
         self.inner.borrow_mut().is_read_only = is_read_only;
     }
 
+    /// Takes a folder out of everybody's sight, or brings all of them back.
+    pub(super) fn hide(&self, folder: Option<Folder>) {
+        let mut inner = self.inner.borrow_mut();
+        inner.hidden = folder;
+        self.disk.hide(folder.map(|folder| match folder {
+            Folder::Results => FOLDER.into(),
+            Folder::State => state_dir(),
+        }));
+    }
+
     /// A second process starts after so many more calls of the first.
     pub(super) fn start_second_after(&self, calls: u32) {
         let mut inner = self.inner.borrow_mut();
@@ -118,6 +130,7 @@ impl Files {
     }
 
     pub(super) fn heal(&self) {
+        self.hide(None);
         let mut inner = self.inner.borrow_mut();
         inner.trouble = None;
         inner.dies_after = None;
@@ -186,6 +199,9 @@ impl Files {
     pub(super) fn read(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.changes += 1;
+        if inner.hidden == Some(Folder::Results) {
+            return;
+        }
         if inner.dice.below(4) == 0 {
             inner.reader_steps += 3;
         } else {
@@ -229,7 +245,8 @@ impl Inner {
         if call.kind.writes() && (is_results(&call.path) || is_results(&call.to)) {
             self.changes += 1;
         }
-        if self.reader_steps > 0 && self.dice.below(3) == 0 {
+        let sees = self.hidden != Some(Folder::Results);
+        if self.reader_steps > 0 && sees && self.dice.below(3) == 0 {
             self.reader_steps -= 1;
             self.changes += 1;
             self.reader.step(disk);
@@ -256,6 +273,9 @@ impl Inner {
     /// As a second process starts: it opens the store, and ends when it may
     /// not. One that may has a lock that the first did not hold, and ends, too.
     fn start_second(&mut self, disk: &VirtualDisk) {
+        if self.hidden.is_some() {
+            return;
+        }
         self.changes += 1;
         let is_locked = disk.holds_lock(&state_dir().join("lock"));
         let before = is_locked.then(|| disk.digest());

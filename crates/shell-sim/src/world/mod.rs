@@ -110,6 +110,8 @@ enum Happening {
     OddGoes,
     /// The file system can be written again.
     Remounted,
+    /// A folder that was away is there again.
+    FolderIsBack,
     /// The agent's turn has come to reading its results.
     Reads,
     /// The agent is done with what it was handed under a lease.
@@ -127,6 +129,7 @@ impl Happening {
             | Self::TokenFile { .. }
             | Self::OddGoes
             | Self::Remounted
+            | Self::FolderIsBack
             | Self::Reads
             | Self::Acknowledges { .. } => false,
         }
@@ -353,6 +356,7 @@ impl World {
             Happening::Acknowledges { lease } => self.acknowledges(&lease),
             Happening::OddGoes => self.files.remove_odd(),
             Happening::Remounted => self.files.remount(false),
+            Happening::FolderIsBack => self.files.hide(None),
         }
     }
 

@@ -8,6 +8,9 @@ use everbeat_core::CommandId;
 use crate::dice::Dice;
 use crate::plan::{Lost, Network};
 
+/// So fine is chance in a tail.
+const TAIL_STEPS: u64 = 1_000;
+
 /// What the network does to a request beyond its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -122,8 +125,15 @@ impl Way {
 
     /// How long one direction takes.
     pub(super) fn takes(&self, dice: &mut Dice) -> Duration {
-        let Network { latency_ms, jitter_ms, .. } = self.network;
-        dice.between_ms(latency_ms, latency_ms + jitter_ms)
+        let Network { latency_ms, jitter_ms, tail, tail_ms, .. } = self.network;
+        let takes = dice.between_ms(latency_ms, latency_ms + jitter_ms);
+        if tail > 0 && dice.below(100) < u64::from(tail) {
+            // A cube: the middle of a tail is an eighth of it.
+            let share = u128::from(dice.below(TAIL_STEPS)).pow(3);
+            let longer = u128::from(tail_ms) * share / u128::from(TAIL_STEPS).pow(3);
+            return takes + Duration::from_millis(u64::try_from(longer).unwrap_or(u64::MAX));
+        }
+        takes
     }
 
     /// Which process of the platform answers.
@@ -201,6 +211,19 @@ mod tests {
         }
         way.heal();
         assert_eq!(way.network, Network::GOOD);
+    }
+
+    #[test]
+    fn few_ways_have_a_tail_and_fewer_a_long_one() {
+        let network = Network { tail: 20, tail_ms: 8_000, ..Network::GOOD };
+        let way = Way { network, ..Way::default() };
+        let mut dice = Dice::new(7);
+        let mut takes: Vec<Duration> = (0..10_000).map(|_| way.takes(&mut dice)).collect();
+        takes.sort_unstable();
+        let of = |per_mille: usize| takes[takes.len() * per_mille / 1_000].as_millis();
+        assert!(of(790) < 11, "{} ms without a tail", of(790));
+        assert!((500..1_500).contains(&of(900)), "{} ms in its middle", of(900));
+        assert!((6_000..8_010).contains(&of(995)), "{} ms at its end", of(995));
     }
 
     #[test]

@@ -215,7 +215,7 @@ pub(crate) fn networks() -> BoxedStrategy<Act> {
                 answer_lost,
                 reset,
                 cut,
-                doubled: 0,
+                ..Network::GOOD
             },
         })
         .boxed()
