@@ -309,7 +309,9 @@ impl Announcer {
                 SelfMessageAnswer::Refused { cause: failure.cause, retry_after_s: None }
             }
         };
-        if answer != SelfMessageAnswer::Accepted {
+        let is_doubtful = matches!(answer, SelfMessageAnswer::Doubtful { .. });
+        let is_unpaced = is_doubtful && planted::active(Fault::DoubtsUnpaced);
+        if answer != SelfMessageAnswer::Accepted && !is_unpaced {
             let sent = self.sent.back().copied().unwrap_or(fx.at());
             self.not_before = self.not_before.max(sent.plus(retry_pace(config)));
         }

@@ -72,6 +72,8 @@ faults! {
     SecretInNotice,
     /// The jitter depends on an address in memory.
     Undetermined,
+    /// Only a refusal makes the next self-message wait, not a missing answer.
+    DoubtsUnpaced,
     /// Refused self-messages get a new id each time.
     UnstableMessageId,
     /// A poll or a self-message in flight holds the beat back.
@@ -126,6 +128,8 @@ faults! {
     TornTailKept,
     /// An emptied results folder is taken for one whose results were read.
     EmptiedFolderTrusted,
+    /// A results folder that is away is taken for one that was emptied.
+    AwayTakenForEmptied,
     /// Results are handed out under a lease before the folder is synced.
     NoFolderSyncBeforeHandOut,
     /// The folder is not synced after a lease was acknowledged.

@@ -8,6 +8,13 @@ use crate::platform::Platform;
 use crate::rate_limit::RateLimiter;
 
 impl Platform {
+    /// From now on each peer has so many requests a minute, or as many as it
+    /// likes; what it had before is not counted.
+    pub fn limit_rate(&mut self, per_minute: Option<u32>) {
+        self.limiter = RateLimiter::default();
+        self.options.rate_limit = per_minute;
+    }
+
     /// The server's process ends and is back after `away`; until then it shows
     /// as `kind` says. What only the process knew is forgotten (the windows of
     /// the rate limit); workspaces, tokens, rows, queues and liveness keys

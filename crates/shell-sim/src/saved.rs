@@ -51,23 +51,25 @@ pub enum SavedError {
 /// fields that are not known.
 pub fn read_plan(path: &Path) -> Result<Plan, SavedError> {
     let io = |source| SavedError::Io { path: path.into(), source };
-    let format = |reason: String| SavedError::Format { path: path.into(), reason };
     let text = std::fs::read_to_string(path).map_err(io)?;
+    parse_plan(&text).map_err(|reason| SavedError::Format { path: path.into(), reason })
+}
+
+/// The plan in a file's text, or what is wrong with it.
+pub(crate) fn parse_plan(text: &str) -> Result<Plan, String> {
     // The version first: another one may have other fields.
-    let head: Value =
-        serde_json::from_str(&text).map_err(|error| format(format!("not JSON: {error}")))?;
+    let head: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     let kind = head.get("everbeat").and_then(|kind| kind.as_str());
     if kind != Some("plan") {
-        return Err(format("it is no plan: `everbeat` is not \"plan\"".into()));
+        return Err("it is no plan: `everbeat` is not \"plan\"".into());
     }
     let version = head.get("version").and_then(Value::as_u64);
     if version != Some(PLAN_VERSION.into()) {
         let found = version.map_or("none".into(), |version| version.to_string());
-        return Err(format(format!("version {found}, this program reads {PLAN_VERSION}")));
+        return Err(format!("version {found}, this program reads {PLAN_VERSION}"));
     }
-    let saved: SavedPlan =
-        serde_json::from_str(&text).map_err(|error| format(error.to_string()))?;
-    within_bounds(head.get("plan").unwrap_or_default(), "plan").map_err(format)?;
+    let saved: SavedPlan = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    within_bounds(head.get("plan").unwrap_or_default(), "plan")?;
     Ok(saved.plan)
 }
 
@@ -75,7 +77,7 @@ pub fn read_plan(path: &Path) -> Result<Plan, SavedError> {
 /// memory for more delegations and bytes.
 fn most(name: &str) -> Option<i64> {
     match name {
-        "count" | "rows" => Some(100_000),
+        "count" | "rows" | "times" => Some(100_000),
         "bytes" => Some(1 << 30),
         "ms" => Some(MS_MAX),
         _ => name.ends_with("_ms").then_some(MS_MAX),

@@ -162,6 +162,12 @@ fn simpler_entries(entry: &Entry) -> Vec<Entry> {
         Act::FolderGone { which, ms } => {
             vec![with(Act::FolderGone { which: *which, ms: ms / 2 })]
         }
+        Act::RateLimit { per_minute, ms } => {
+            vec![with(Act::RateLimit { per_minute: *per_minute, ms: ms / 2 })]
+        }
+        Act::Chatter { times, every_ms } => {
+            vec![with(Act::Chatter { times: times.div_ceil(2), every_ms: *every_ms })]
+        }
         Act::RemountReadOnly { ms } => vec![with(Act::RemountReadOnly { ms: ms / 2 })],
         Act::Outage { ms, kind } => vec![with(Act::Outage { ms: ms / 2, kind: *kind })],
         Act::DiskSlow { ms } => vec![with(Act::DiskSlow { ms: ms / 2 })],

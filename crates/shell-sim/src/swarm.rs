@@ -44,7 +44,7 @@ pub struct Swarm {
 type Draw = fn(&mut Drawing) -> Act;
 
 /// Groups of acts, each switched on or off as one.
-const KINDS: [(&str, Draw); 23] = [
+const KINDS: [(&str, Draw); 25] = [
     ("finishes", Drawing::finish),
     ("bursts", Drawing::burst),
     ("foreign", |drawing| Act::FinishForeign { number: drawing.below_u32(40) }),
@@ -59,8 +59,10 @@ const KINDS: [(&str, Draw); 23] = [
     ("reads", Drawing::read),
     ("retunes", Drawing::retune),
     ("reports", Drawing::report),
+    ("chatter", Drawing::chatter),
     ("agent modes", Drawing::agent_mode),
     ("platform faults", Drawing::fault),
+    ("rate limits", Drawing::rate_limit),
     ("outages", Drawing::outage),
     ("platform restarts", Drawing::platform_restart),
     ("platform upgrade", Drawing::platform_upgrade),
@@ -291,6 +293,15 @@ impl Drawing {
             _ => Report::BeatNow,
         };
         Act::Report { report }
+    }
+
+    fn chatter(&mut self) -> Act {
+        Act::Chatter { times: 1 + self.below_u32(300), every_ms: self.one(&[1, 50, 1_000, 9_000]) }
+    }
+
+    fn rate_limit(&mut self) -> Act {
+        let per_minute = self.one(&[1, 4, 20]);
+        Act::RateLimit { per_minute, ms: self.dice.below(20 * MINUTE) }
     }
 
     fn agent_mode(&mut self) -> Act {

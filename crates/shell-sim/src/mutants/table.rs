@@ -8,6 +8,7 @@ use super::ByHand;
 use crate::disk::NameLoss;
 use crate::explore::{Scenario, UNLIMITED};
 use crate::plan::{Act, Entry, Plan, Setup, failed};
+use crate::saved;
 
 /// The promises that the fault breaks, the plainest first.
 #[must_use]
@@ -17,7 +18,7 @@ pub const fn expected(fault: Fault) -> &'static [&'static str] {
         Fault::PreviewInMessage | Fault::WordsUncut => &["S2"],
         Fault::NoCooldown => &["S3"],
         Fault::WallClockCooldown => &["S3", "L2"],
-        Fault::CooldownDrops => &["L2"],
+        Fault::CooldownDrops | Fault::DoubtsUnpaced => &["L2"],
         Fault::BusyLoop | Fault::BusyLoopAfterTen | Fault::NotifyUnpaced => &["S5"],
         Fault::BackoffUncapped | Fault::BackoffAboveTtl => &["L5", "L1"],
         Fault::RetryAfterUncapped => &["L5", "L1", "L2"],
@@ -55,6 +56,7 @@ pub const fn expected(fault: Fault) -> &'static [&'static str] {
         | Fault::CompactedUnsynced
         | Fault::TornTailKept
         | Fault::EmptiedFolderTrusted
+        | Fault::AwayTakenForEmptied
         | Fault::NoFolderSyncBeforeHandOut
         | Fault::NoFolderSyncAfterAcknowledge
         | Fault::ForgottenWhenTaken
@@ -74,6 +76,8 @@ pub const fn by_hand(fault: Fault) -> Option<ByHand> {
     Some(match fault {
         Fault::NoisyOutage => ByHand::Plan(day_s_outage, "L8"),
         Fault::Unbounded => ByHand::Plan(long_lists, "S6"),
+        Fault::DoubtsUnpaced => ByHand::Plan(doubts, "L2"),
+        Fault::AwayTakenForEmptied => ByHand::Plan(folder_away, "S4"),
         Fault::PlacedBeforeJournal | Fault::StoredNotPlaced => ByHand::Search(|| crashes(1)),
         Fault::AppendedInPlace
         | Fault::RenamedOver
@@ -173,6 +177,21 @@ fn day_s_outage() -> Plan {
         faults_end_ms: 25 * HOUR_MS,
         healed_ms: 600_000,
     }
+}
+
+/// What once broke the promise that an agent that is well hears soon.
+fn doubts() -> Plan {
+    found(include_str!("../../tests/plans/doubts-use-up-the-budget.json"))
+}
+
+fn folder_away() -> Plan {
+    found(include_str!("../../tests/plans/folder-away.json"))
+}
+
+/// A plan that a sweep found and that is kept.
+#[expect(clippy::expect_used, reason = "it is part of the program, and tests read it, too")]
+fn found(text: &str) -> Plan {
+    saved::parse_plan(text).expect("a kept plan is a plan")
 }
 
 /// One long list after the other, of results that never came before.

@@ -98,6 +98,13 @@ pub enum Act {
         /// For so long.
         ms: u64,
     },
+    /// The platform refuses what is more than this, for a while.
+    RateLimit {
+        /// Requests of all kinds in a minute.
+        per_minute: u32,
+        /// For so long.
+        ms: u64,
+    },
     /// The way to the platform.
     Network {
         /// How it is from now on.
@@ -114,6 +121,13 @@ pub enum Act {
     Report {
         /// What.
         report: Report,
+    },
+    /// The agent begins something else again and again.
+    Chatter {
+        /// How often.
+        times: u32,
+        /// From one to the next.
+        every_ms: u64,
     },
     /// The process is killed.
     Kill {
@@ -265,6 +279,8 @@ impl Act {
             Self::Network { .. } => "network",
             Self::AgentMode { .. } => "agent_mode",
             Self::Report { .. } => "report",
+            Self::Chatter { .. } => "chatter",
+            Self::RateLimit { .. } => "rate_limit",
             Self::Kill { after_calls: 0, .. } => "kill",
             Self::Kill { .. } => "kill_between_calls",
             Self::PowerLoss { names, .. } => match names {
@@ -304,7 +320,7 @@ impl Act {
     }
 
     /// Every name there is, in order.
-    pub const NAMES: [&'static str; 59] = [
+    pub const NAMES: [&'static str; 61] = [
         "finish",
         "finish_foreign",
         "long_list",
@@ -335,6 +351,8 @@ impl Act {
         "network",
         "agent_mode",
         "report",
+        "chatter",
+        "rate_limit",
         "kill",
         "kill_between_calls",
         "power_loss_prefix",

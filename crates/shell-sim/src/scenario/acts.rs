@@ -172,6 +172,9 @@ fn at_the_platform(happening: &Happening) -> Vec<Act> {
     if let Some(spec) = &happening.platform_upgrade {
         acts.push(Act::PlatformUpgrade { away_ms: spec.lasts.ms(), kind: spec.kind });
     }
+    if let Some(spec) = &happening.rate_limit {
+        acts.push(Act::RateLimit { per_minute: spec.per_minute, ms: spec.lasts.ms() });
+    }
     if let Some(step) = happening.platform_skew {
         acts.push(Act::PlatformSkew { ms: step.0 });
     }
@@ -212,6 +215,9 @@ fn at_the_machine(happening: &Happening) -> Vec<Act> {
     let mut acts = Vec::new();
     if let Some(spec) = &happening.report {
         acts.push(Act::Report { report: spec.into() });
+    }
+    if let Some(spec) = &happening.chatter {
+        acts.push(Act::Chatter { times: spec.times, every_ms: spec.every.ms() });
     }
     if let Some(spec) = &happening.kill {
         acts.push(Act::Kill { after_calls: spec.after_calls, down_ms: spec.down.ms() });

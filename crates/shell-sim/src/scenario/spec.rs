@@ -106,12 +106,14 @@ pub(super) struct Happening {
     pub(super) revoke_tokens: Option<Yes>,
     pub(super) fault: Option<FaultSpec>,
     pub(super) outage: Option<OutageSpec>,
+    pub(super) rate_limit: Option<RateSpec>,
     pub(super) platform_skew: Option<Step>,
     pub(super) network: Option<NetworkSpec>,
     pub(super) partition: Option<PartitionSpec>,
     pub(super) slow_dns: Option<DnsSpec>,
     pub(super) agent: Option<AgentSpec>,
     pub(super) report: Option<ReportSpec>,
+    pub(super) chatter: Option<ChatterSpec>,
     pub(super) kill: Option<KillSpec>,
     pub(super) power_loss: Option<PowerLossSpec>,
     pub(super) wipe_folder: Option<Yes>,
@@ -294,6 +296,20 @@ pub(super) struct PowerLossSpec {
     #[serde(default)]
     pub(super) down: Span,
     pub(super) names: Names,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RateSpec {
+    pub(super) per_minute: u32,
+    pub(super) lasts: Span,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChatterSpec {
+    pub(super) times: u32,
+    pub(super) every: Span,
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use everbeat_core::{Config, Event, Outcome};
+use everbeat_core::{Config, Event, Outcome, Report};
 use everbeat_platform::{AgentMode, Fault, FaultEffect, Finish, NewDelegation, Route};
 use serde_json::{Value, json};
 
 use super::process::token_file;
-use super::{Happening, Party, Stopping, World, fingerprint};
+use super::{Happening, Lasting, Party, Stopping, World, fingerprint};
 use crate::lists::ReadList;
 use crate::plan::{Act, DiskTrouble, Entry, OWN, foreign};
 
@@ -51,6 +51,10 @@ impl World {
             Act::PlatformUpgrade { away_ms, kind } => {
                 self.platform_goes(Duration::from_millis(away_ms), kind, true);
             }
+            Act::RateLimit { per_minute, ms } => {
+                self.platform.limit_rate(Some(per_minute));
+                self.lasts(Lasting::RateLimit, ms);
+            }
             Act::PlatformSkew { ms } => self.clocks.skew_platform(ms),
             Act::Partition { ms, lost } => {
                 self.way.part(self.now + Duration::from_millis(ms), lost);
@@ -66,6 +70,13 @@ impl World {
             Act::Report { report } => {
                 if !self.is_asleep() {
                     self.tell(Event::Report(report));
+                }
+            }
+            Act::Chatter { times, every_ms } => {
+                for number in 0..times {
+                    let report = Report::CurrentTask { title: format!("step {number}") };
+                    let after = Duration::from_millis(every_ms).saturating_mul(number);
+                    self.agenda.put(self.now + after, Happening::Act(Act::Report { report }));
                 }
             }
             Act::Kill { after_calls, down_ms } => {
@@ -84,12 +95,11 @@ impl World {
             Act::WipeFolder => self.files.wipe_folder(),
             Act::FolderGone { which, ms } => {
                 self.files.hide(Some(which));
-                self.agenda.put(self.now + Duration::from_millis(ms), Happening::FolderIsBack);
+                self.lasts(Lasting::FolderGone, ms);
             }
             Act::OddResults { what, ms } => {
                 if self.files.put_odd(what) {
-                    let at = self.now + Duration::from_millis(ms);
-                    self.agenda.put(at, Happening::OddGoes);
+                    self.lasts(Lasting::Odd, ms);
                 }
             }
             Act::SpoilJournal => {
@@ -124,9 +134,22 @@ impl World {
             Act::DiskError { after_calls } => self.files.err_after(after_calls),
             Act::RemountReadOnly { ms } => {
                 self.files.remount(true);
-                self.agenda.put(self.now + Duration::from_millis(ms), Happening::Remounted);
+                self.lasts(Lasting::ReadOnly, ms);
             }
             Act::DiskSlow { ms } => self.disk_slow = Duration::from_millis(ms),
+        }
+    }
+
+    fn lasts(&mut self, lasting: Lasting, ms: u64) {
+        self.agenda.put(self.now + Duration::from_millis(ms), Happening::IsOver(lasting));
+    }
+
+    pub(super) fn is_over(&mut self, lasting: Lasting) {
+        match lasting {
+            Lasting::Odd => self.files.remove_odd(),
+            Lasting::ReadOnly => self.files.remount(false),
+            Lasting::FolderGone => self.files.hide(None),
+            Lasting::RateLimit => self.platform.limit_rate(None),
         }
     }
 
@@ -158,6 +181,7 @@ impl World {
         self.platform.clear_faults(None);
         self.platform.outage(Duration::ZERO, everbeat_platform::OutageKind::Refuse);
         let _ = self.platform.set_agent(OWN, AgentMode::Answers, Some(self.plan.setup.turn_ms));
+        self.platform.limit_rate(None);
         self.way.heal();
         self.clocks.drift_wall(self.now, 0);
         self.clocks.skew_platform(0);

@@ -106,16 +106,22 @@ enum Happening {
     Starts,
     /// A new token stands in the file.
     TokenFile { token: String },
-    /// What stood in the results file's place goes.
-    OddGoes,
-    /// The file system can be written again.
-    Remounted,
-    /// A folder that was away is there again.
-    FolderIsBack,
+    /// What lasted is over.
+    IsOver(Lasting),
     /// The agent's turn has come to reading its results.
     Reads,
     /// The agent is done with what it was handed under a lease.
     Acknowledges { lease: String },
+}
+
+/// What an act began and time ends.
+#[derive(Clone, Copy, Debug)]
+enum Lasting {
+    /// Something odd in the results file's place.
+    Odd,
+    ReadOnly,
+    FolderGone,
+    RateLimit,
 }
 
 impl Happening {
@@ -127,9 +133,7 @@ impl Happening {
             | Self::Ends { .. }
             | Self::Starts
             | Self::TokenFile { .. }
-            | Self::OddGoes
-            | Self::Remounted
-            | Self::FolderIsBack
+            | Self::IsOver(_)
             | Self::Reads
             | Self::Acknowledges { .. } => false,
         }
@@ -354,9 +358,7 @@ impl World {
             }
             Happening::Reads => self.turn_comes(),
             Happening::Acknowledges { lease } => self.acknowledges(&lease),
-            Happening::OddGoes => self.files.remove_odd(),
-            Happening::Remounted => self.files.remount(false),
-            Happening::FolderIsBack => self.files.hide(None),
+            Happening::IsOver(lasting) => self.is_over(lasting),
         }
     }
 
