@@ -197,10 +197,12 @@ impl Announcer {
     }
 
     /// Begins a message for what waits, or else one again that nobody
-    /// answered.
+    /// answered. With too many of these what waits has no room: the first of
+    /// them is sent again at once, to make some.
     fn begin(&mut self, config: &ValidConfig, store: &mut StoreLane, fx: &mut Effects) {
-        let waiting = self.waiting.take();
-        if !waiting.is_empty() {
+        let something_waits = !self.waiting.keys.is_empty();
+        if something_waits && self.unanswered.len() < UNANSWERED_MAX {
+            let waiting = self.waiting.take();
             let mut id = message::message_id(&config.workspace_id, &waiting);
             if planted::active(Fault::UnstableMessageId) {
                 id = alloc::format!("{id}-{}", self.attempts);
@@ -214,8 +216,8 @@ impl Announcer {
             return;
         }
         let now = fx.at();
-        let again = self.unanswered.iter().position(|unanswered| unanswered.again_at <= now);
-        if let Some(unanswered) = again.and_then(|index| self.unanswered.get_mut(index)) {
+        let first = self.unanswered.iter_mut().min_by_key(|unanswered| unanswered.again_at);
+        if let Some(unanswered) = first.filter(|first| something_waits || first.again_at <= now) {
             let message = unanswered.try_again(now);
             fx.notice(Notice::AnnouncedAgain { message_id: message.id.clone() });
             self.send(config, store, fx, message);

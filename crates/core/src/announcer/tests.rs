@@ -85,3 +85,42 @@ fn failures_alone_do_not_use_up_the_budget() {
     assert!(announcer.attempts > 100, "they were tried: {}", announcer.attempts);
     assert!(longest <= retry_pace(&config), "the next message had to wait {longest:?}");
 }
+
+/// More messages in doubt than are kept apart: once the first of them was taken
+/// for told, and its results waited for good.
+#[test]
+fn what_waits_for_room_has_the_first_in_doubt_sent_again() {
+    let config = Config::new("ws", "http://p").validate().unwrap();
+    let mut fx = Effects::new(1, Now::default());
+    let mut store = StoreLane::new(&mut fx);
+    let mut announcer = Announcer::new(&fx);
+    let stored = |store: &mut StoreLane, number: usize| {
+        let key = ResultKey { delegation_id: alloc::format!("d{number}"), ..key() };
+        let result =
+            StoredResult { key: key.clone(), summary: String::new(), error: String::new() };
+        store.memory.apply(JournalRecord::Stored { batch: 1, length: 1, results: vec![result] });
+        key
+    };
+    for number in 0..UNANSWERED_MAX {
+        let keys = vec![stored(&mut store, number)];
+        let message = Message { id: alloc::format!("m{number}"), keys: keys.clone() };
+        let message_id = message.id.clone();
+        store.memory.apply(JournalRecord::Announcing { message_id, keys });
+        announcer.add_unanswered(&mut store, &fx, message, config.reannounce_after);
+    }
+    let waiting = stored(&mut store, UNANSWERED_MAX);
+    announcer.find_waiting(&store);
+    assert_eq!(announcer.waiting.keys, [waiting.clone()]);
+
+    announcer.begin(&config, &mut store, &mut fx);
+    let Stage::Sending(message) = &announcer.stage else { panic!("nothing is sent") };
+    assert_eq!(message.id, "m0");
+    assert_eq!(store.memory.untold_len(), UNANSWERED_MAX + 1);
+    let body = r#"{"jsonrpc":"2.0","id":null,"result":{"kind":"message"}}"#;
+    let accepted = Response { status: 200, retry_after_s: None, body: body.into(), complete: true };
+    announcer.landed(&config, &mut store, &mut fx, Outcome::Response(accepted));
+    announcer.find_waiting(&store);
+    announcer.begin(&config, &mut store, &mut fx);
+    let Stage::Journalling(message) = &announcer.stage else { panic!("it has room now") };
+    assert_eq!(message.keys, [waiting]);
+}

@@ -228,7 +228,7 @@ impl Disk for VirtualDisk {
         let inode = self.inode_of(file);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         self.call(on(CallKind::Truncate, &file.handle.path), nothing, |state| {
-            state.file_mut(inode?).map(|file| file.bytes.truncate(length))
+            state.file_mut(inode?).map(|file| file.bytes.resize(length, 0))
         })
     }
 

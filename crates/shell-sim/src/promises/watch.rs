@@ -134,6 +134,13 @@ impl View<'_> {
         self.world.can_double()
     }
 
+    /// Whether two messages may tell the same: what is durable was undone, or
+    /// the way doubled a request and brought the refusal of the second alone.
+    #[must_use]
+    pub fn may_tell_twice(&self) -> bool {
+        self.can_double() || self.world.seen.denied
+    }
+
     /// Whether the journal may have lost the very record of an emptied folder:
     /// then nobody can know what went with it.
     #[must_use]

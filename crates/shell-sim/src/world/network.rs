@@ -79,10 +79,12 @@ impl World {
         fate: Fate,
     ) {
         let wall_ms = self.clocks.platform_wall_ms(self.now);
-        if fate == Fate::Doubled {
-            let _ = self.platform.handle(self.now, wall_ms, request);
-        }
+        let first = (fate == Fate::Doubled)
+            .then(|| self.platform.handle(self.now, wall_ms, request).answer.status);
         let reply = self.platform.handle(self.now, wall_ms, request);
+        // The agent hears of the second try alone: that nothing came of it.
+        let second = reply.answer.status;
+        self.seen.denied |= first.is_some_and(|first| first != second) && second >= 400;
         self.tell_trace(Party::Platform, &reply.answer.status.to_string(), || {
             wire::told(request, &reply, fate)
         });

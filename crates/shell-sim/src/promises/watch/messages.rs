@@ -35,7 +35,7 @@ impl Promise for CooldownAndNews {
     fn delivered(&mut self, view: &View<'_>, told: &Announcement) -> Checked {
         for name in &told.names {
             let earlier = self.told.insert(name.clone(), told.id.clone());
-            if earlier.is_some_and(|earlier| earlier != told.id) && !view.can_double() {
+            if earlier.is_some_and(|earlier| earlier != told.id) && !view.may_tell_twice() {
                 return Err(format!("S3: {name:?} is told by two messages"));
             }
         }

@@ -101,7 +101,7 @@ impl Promise for NoSelfDrive {
     fn delivered(&mut self, view: &View<'_>, told: &Announcement) -> Checked {
         self.ids.insert(told.id.clone());
         let (messages, results) = (self.ids.len(), view.arrivals.ever_arrived());
-        if messages > results && !view.can_double() {
+        if messages > results && !view.may_tell_twice() {
             return Err(format!("S9: {messages} messages for {results} results"));
         }
         Ok(())
