@@ -35,7 +35,8 @@ pub trait Disk {
     /// A FIFO or a folder may also open well: the metadata tell.
     fn open(&self, path: &Path, access: Access) -> Result<(Self::File, Metadata), DiskError>;
 
-    /// Reads on from where the last read ended, from the beginning at first.
+    /// Reads on from where the last read or write ended, from the beginning at
+    /// first.
     /// 0 is the end of the file.
     ///
     /// # Errors

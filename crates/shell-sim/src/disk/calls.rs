@@ -146,7 +146,10 @@ impl VirtualDisk {
         let inode = self.inode_of(file);
         let put = |bytes: &[u8]| {
             let mut state = self.shared.state.borrow_mut();
-            state.file_mut(inode.clone()?).map(|file| file.bytes.extend_from_slice(bytes))
+            let content = &mut state.file_mut(inode.clone()?)?.bytes;
+            content.extend_from_slice(bytes);
+            // A file has one position, and what is written stands at its end.
+            self.with_open(file, |open| open.read_to = content.len())
         };
         let part = |length: usize| bytes.get(..length).unwrap_or(bytes);
         let result = match self.verdict(&call)? {
