@@ -9,7 +9,7 @@ use std::time::Duration;
 use everbeat_core::{Announce, Notify};
 use everbeat_platform::OutageKind;
 use everbeat_sim::disk::VirtualDisk;
-use everbeat_sim::plan::{Act, Entry, Lost, OWN, Odd, Plan, Setup, completed, failed};
+use everbeat_sim::plan::{Act, Entry, Folder, Lost, OWN, Odd, Plan, Setup, completed, failed};
 use everbeat_sim::promises::stream::Stream;
 use everbeat_sim::promises::watch::Watch;
 use everbeat_sim::verdict;
@@ -207,6 +207,46 @@ fn what_cannot_be_written_waits_for_the_remount() {
     let told = world.seen.accepted_messages.first().unwrap().0;
     assert!((minutes(13)..minutes(16)).contains(&told), "{told:?}");
     assert!(beats(&world, 5, 13) >= 15);
+}
+
+#[test]
+fn a_folder_that_is_away_holds_results_back_and_nothing_else() {
+    for which in [Folder::Results, Folder::State] {
+        let gone = Act::FolderGone { which, ms: 8 * MINUTE };
+        let before = (4 * MINUTE, finish(1));
+        let mut plan = plan([before, (5 * MINUTE, gone), (6 * MINUTE, finish(2))]);
+        // Nobody takes the first.
+        plan.setup.reads = false;
+        let world = run(&plan);
+        assert!(says(&world, "file_trouble") > 0, "{which:?}");
+        assert_eq!(says(&world, "folder_emptied"), 0, "{which:?}");
+        assert_eq!(results(&world), 2, "{which:?}");
+        assert!(beats(&world, 5, 13) >= 15, "{which:?}");
+        let told = world.seen.accepted_messages.get(1).unwrap().0;
+        assert!((minutes(13)..minutes(17)).contains(&told), "{which:?}: {told:?}");
+    }
+}
+
+#[test]
+fn a_rate_limit_is_kept_to_and_outlived() {
+    let limit = Act::RateLimit { per_minute: 2, ms: 10 * MINUTE };
+    let world = run(&plan([(5 * MINUTE, limit), (6 * MINUTE, finish(1))]));
+    let within = |at: Duration| (minutes(5)..minutes(15)).contains(&at);
+    let asked = world.seen.sent.iter().filter(|sent| within(sent.at)).count();
+    assert!(asked < 10 * 8, "{asked} requests in ten minutes");
+    assert!(beats(&world, 5, 15) > 0);
+    assert!(beats(&world, 18, 28) >= 19);
+    assert_eq!(results(&world), 1);
+}
+
+#[test]
+fn an_agent_that_reports_without_end_makes_a_beat_a_second() {
+    let chatter = Act::Chatter { times: 10_000, every_ms: 10 };
+    let world = run(&plan([(5 * MINUTE, chatter)]));
+    let sent = world.seen.sent.iter().filter(|sent| matches!(sent.what, Request::Beat { .. }));
+    let ends = minutes(5) + Duration::from_secs(101);
+    let sent = sent.filter(|sent| (minutes(5)..ends).contains(&sent.at)).count();
+    assert!((50..=105).contains(&sent), "{sent} beats in 100 s");
 }
 
 #[test]
