@@ -94,8 +94,10 @@ pub enum Action {
     /// Read the bearer token again. Answered by `TokenLoaded` or
     /// `FileFailed`. Not queued behind the store.
     ReloadToken,
-    /// Write the bearer token (atomically, 0600) and use it. Answered by
-    /// `SecretSaved` or `FileFailed`.
+    /// Write the bearer token (atomically, 0600) and use it. If its file holds
+    /// another one by now than was last read or written, leave and use that:
+    /// somebody provisioned it meanwhile. Answered by `SecretSaved` or
+    /// `FileFailed`.
     SaveToken(#[serde(with = "lone_secret")] Secret),
     /// Write the platform's inbound secret (atomically, 0600). Answered by
     /// `SecretSaved` or `FileFailed`.

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use everbeat_core::{Outcome, Secret};
-use everbeat_store::{RealDisk, read_secret, write_secret};
+use everbeat_store::{RealDisk, read_secret, write_issued};
 
 /// One workspace's token.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Token {
 #[derive(Debug)]
 struct State {
     current: Option<Secret>,
+    /// What the file held when it was last read or written.
+    in_file: Option<Secret>,
     file_first: bool,
     /// When the file was last read or written.
     read_at: Option<Instant>,
@@ -61,7 +63,8 @@ impl Source {
 impl Token {
     pub(crate) fn new(file: PathBuf, environment: Option<Secret>) -> Self {
         let file_first = file.parent() == Some(Path::new("/configs"));
-        let state = State { current: environment.clone(), file_first, read_at: None };
+        let state =
+            State { current: environment.clone(), in_file: None, file_first, read_at: None };
         Self { file, environment, state: Mutex::new(state) }
     }
 
@@ -106,6 +109,7 @@ impl Token {
         };
         let mut state = self.lock();
         state.read_at = Some(Instant::now());
+        state.in_file.clone_from(&in_file);
         let is_environments = state.current.is_some() && state.current == self.environment;
         if was_refused && is_environments && in_file.is_some() && in_file != self.environment {
             state.file_first = true;
@@ -118,14 +122,17 @@ impl Token {
         Outcome::TokenLoaded { changed, present }
     }
 
-    /// Writes a token that the platform issued, and uses it. Blocks.
+    /// Writes a token that the platform issued, and uses it; or the one that
+    /// somebody has put into the file meanwhile. Blocks.
     pub(crate) fn save(&self, token: &Secret) -> Outcome {
-        let written = write_secret(&RealDisk, &self.file, token);
+        let known = self.lock().in_file.clone();
+        let written = write_issued(&RealDisk, &self.file, known.as_ref(), token);
         let mut state = self.lock();
         // Even where it could not be written it is the one that is valid.
-        state.current = Some(token.clone());
+        state.current = Some(written.as_ref().unwrap_or(token).clone());
         match written {
-            Ok(()) => {
+            Ok(standing) => {
+                state.in_file = Some(standing);
                 state.file_first = true;
                 state.read_at = Some(Instant::now());
                 Outcome::SecretSaved
@@ -199,6 +206,24 @@ mod tests {
         let token = Token::new(dir.join("odd"), None);
         assert!(matches!(token.save(&issued), Outcome::FileFailed(_)));
         assert_eq!(token.current(), Some(issued));
+    }
+
+    /// While the platform's answer was on its way a person provisioned another
+    /// one: overwritten, the workspace would be locked out for good.
+    #[test]
+    fn an_issued_token_does_not_replace_one_that_was_put_there_meanwhile() {
+        let dir = TempDir::new();
+        let file = dir.join(".auth_token");
+        std::fs::write(&file, "tok-revoked").unwrap();
+        let token = Token::new(file.clone(), None);
+        assert_eq!(token.load(), loaded(true, true));
+        std::fs::write(&file, "tok-provisioned").unwrap();
+        assert_eq!(token.save(&secret("tok-issued").unwrap()), Outcome::SecretSaved);
+        assert_eq!(token.current(), secret("tok-provisioned"));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "tok-provisioned");
+        // The next one finds what is known.
+        assert_eq!(token.save(&secret("tok-issued").unwrap()), Outcome::SecretSaved);
+        assert_eq!(token.current(), secret("tok-issued"));
     }
 
     #[test]

@@ -36,5 +36,5 @@ pub use lease::{Lease, LeaseDesk, Leased, Taken};
 pub use paths::Paths;
 #[cfg(feature = "std-disk")]
 pub use real_disk::RealDisk;
-pub use secret_file::{read_secret, write_secret};
+pub use secret_file::{read_secret, write_issued, write_secret};
 pub use store::Store;

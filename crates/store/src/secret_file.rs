@@ -63,6 +63,25 @@ pub fn write_secret<D: Disk>(disk: &D, path: &Path, secret: &Secret) -> Result<(
     sync_folder(disk, folder_of(path))
 }
 
+/// Writes a secret that the platform issued, unless another one stands there
+/// by now than `known`, the one last read or written: somebody put that there
+/// while the issued one was on its way, and it is left and returned. Else the
+/// issued one is.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_issued<D: Disk>(
+    disk: &D,
+    path: &Path,
+    known: Option<&Secret>,
+    issued: &Secret,
+) -> Result<Secret, FileFailure> {
+    match read_secret(disk, path) {
+        Ok(Some(standing)) if Some(&standing) != known => Ok(standing),
+        Ok(_) | Err(_) => write_secret(disk, path, issued).map(|()| issued.clone()),
+    }
+}
+
 fn temporary_beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(".everbeat-");
     name.push(path.file_name().unwrap_or_default());

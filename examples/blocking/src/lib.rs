@@ -20,7 +20,7 @@ use everbeat_core::{
     Instant, Method, Now, Outcome, Response, Secret, Severity, TransportFailure, ValidConfig,
     WallTime, lower,
 };
-use everbeat_store::{Paths, RealDisk, Store, read_secret, write_secret};
+use everbeat_store::{Paths, RealDisk, Store, read_secret, write_issued, write_secret};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -32,7 +32,14 @@ const SLEEP_MAX: Duration = Duration::from_secs(5);
 /// Lines that wait for the log, and commands for a disk: no more are taken.
 const WAITING_MAX: usize = 256;
 
-type Token = Arc<Mutex<Option<Secret>>>;
+type Token = Arc<Mutex<Tokens>>;
+
+/// The token in use, and what its file held when it was last read or written.
+#[derive(Default)]
+struct Tokens {
+    current: Option<Secret>,
+    in_file: Option<Secret>,
+}
 
 /// Runs until SIGTERM or SIGINT, with the container's environment. Exits with
 /// 2 if that is wrong, with 3 if another process works in the state folder.
@@ -120,21 +127,26 @@ fn store_action(store: &mut Store<RealDisk>, action: Action) -> Outcome {
 
 fn secret_action(configs_dir: &Path, token: &Token, action: Action) -> Outcome {
     let file = configs_dir.join(".auth_token");
-    let take_over = |next: Option<Secret>| {
-        let mut current = token.lock().unwrap_or_else(PoisonError::into_inner);
-        let (changed, present) = (*current != next, next.is_some());
-        *current = next;
-        Outcome::TokenLoaded { changed, present }
-    };
+    let lock = || token.lock().unwrap_or_else(PoisonError::into_inner);
     let done = if let Action::SaveToken(secret) = action {
+        let known = lock().in_file.clone();
+        let written = write_issued(&RealDisk, &file, known.as_ref(), &secret);
         // Even where it cannot be written it is the one that is valid.
-        take_over(Some(secret.clone()));
-        write_secret(&RealDisk, &file, &secret).map(|()| Outcome::SecretSaved)
+        lock().current = Some(written.as_ref().unwrap_or(&secret).clone());
+        written.map(|standing| {
+            lock().in_file = Some(standing);
+            Outcome::SecretSaved
+        })
     } else if let Action::SaveInboundSecret(secret) = action {
         let file = configs_dir.join(".platform_inbound_secret");
         write_secret(&RealDisk, &file, &secret).map(|()| Outcome::SecretSaved)
     } else {
-        read_secret(&RealDisk, &file).map(take_over)
+        read_secret(&RealDisk, &file).map(|next| {
+            let mut tokens = lock();
+            let (changed, present) = (tokens.current != next, next.is_some());
+            *tokens = Tokens { current: next.clone(), in_file: next };
+            Outcome::TokenLoaded { changed, present }
+        })
     };
     done.unwrap_or_else(Outcome::FileFailed)
 }
@@ -159,7 +171,7 @@ fn send(agent: &Agent, token: &Token, to: HttpRequest, within: Option<Duration>)
     for (name, value) in to.headers {
         request = request.header(name, value);
     }
-    if let Some(token) = &*token.lock().unwrap_or_else(PoisonError::into_inner) {
+    if let Some(token) = &token.lock().unwrap_or_else(PoisonError::into_inner).current {
         request = request.header("Authorization", format!("Bearer {}", token.expose()));
     }
     let (head, body) = match request.config().timeout_global(within).build().send(&to.body) {

@@ -110,7 +110,7 @@ fn what_waits_for_room_has_the_first_in_doubt_sent_again() {
     }
     let waiting = stored(&mut store, UNANSWERED_MAX);
     announcer.find_waiting(&store);
-    assert_eq!(announcer.waiting.keys, [waiting.clone()]);
+    assert_eq!(announcer.waiting.keys, core::slice::from_ref(&waiting));
 
     announcer.begin(&config, &mut store, &mut fx);
     let Stage::Sending(message) = &announcer.stage else { panic!("nothing is sent") };

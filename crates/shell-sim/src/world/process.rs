@@ -8,7 +8,7 @@ use std::time::Duration;
 use everbeat_core::{
     Action, CommandId, FileFailure, Heartbeat, Instant, Now, Outcome, Secret, ValidConfig,
 };
-use everbeat_store::{Disk, LeaseDesk, Paths, Store, read_secret, write_secret};
+use everbeat_store::{Disk, LeaseDesk, Paths, Store, read_secret, write_issued, write_secret};
 
 use crate::plan::OWN;
 
@@ -42,6 +42,8 @@ pub(crate) struct Process<D: Disk> {
     pub(crate) number: u64,
     pub(crate) machine: Heartbeat,
     pub(crate) token: Option<Secret>,
+    /// What its file held when it was last read or written.
+    token_in_file: Option<Secret>,
     pub(crate) cancelled: BTreeSet<CommandId>,
     /// Whether a beat carried the runtime metadata.
     pub(crate) has_told_metadata: bool,
@@ -52,10 +54,12 @@ pub(crate) struct Process<D: Disk> {
 
 impl<D: Disk + Clone> Process<D> {
     pub(crate) fn start(disk: D, config: ValidConfig, number: u64, seed: u64, now: Now) -> Self {
+        let token = read_secret(&disk, &token_file()).ok().flatten();
         Self {
             number,
             machine: Heartbeat::new(config, seed, now),
-            token: read_secret(&disk, &token_file()).ok().flatten(),
+            token_in_file: token.clone(),
+            token,
             cancelled: BTreeSet::new(),
             has_told_metadata: false,
             store: Store::new(disk.clone(), paths()),
@@ -95,15 +99,17 @@ impl<D: Disk + Clone> Process<D> {
                 Ok(token) => {
                     let changed = token != self.token;
                     let present = token.is_some();
-                    self.token = token;
+                    self.token.clone_from(&token);
+                    self.token_in_file = token;
                     Outcome::TokenLoaded { changed, present }
                 }
                 Err(failure) => Outcome::FileFailed(failure),
             },
             Action::SaveToken(token) => {
-                let written = write_secret(&self.disk, &token_file(), &token);
-                self.token = Some(token);
-                saved(written)
+                let known = self.token_in_file.as_ref();
+                let written = write_issued(&self.disk, &token_file(), known, &token);
+                self.token = Some(written.as_ref().unwrap_or(&token).clone());
+                saved(written.map(|standing| self.token_in_file = Some(standing)))
             }
             Action::SaveInboundSecret(secret) => {
                 saved(write_secret(&self.disk, &inbound_file(), &secret))
