@@ -32,14 +32,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(5);
 /// Lines that wait for the log, and commands for a disk: no more are taken.
 const WAITING_MAX: usize = 256;
 
-type Token = Arc<Mutex<Tokens>>;
-
-/// The token in use, and what its file held when it was last read or written.
-#[derive(Default)]
-struct Tokens {
-    current: Option<Secret>,
-    in_file: Option<Secret>,
-}
+type Token = Arc<Mutex<Option<Secret>>>;
 
 /// Runs until SIGTERM or SIGINT, with the container's environment. Exits with
 /// 2 if that is wrong, with 3 if another process works in the state folder.
@@ -59,9 +52,9 @@ fn run(config: &ValidConfig, configs_dir: PathBuf, paths: Paths) -> io::Result<(
     let store = queue(move |Command { id, action, .. }| {
         answer(&to, id, || store_action(&mut files, action));
     })?;
-    let (held, to) = (Arc::clone(&token), events.clone());
+    let (held, mut last, to) = (Arc::clone(&token), None, events.clone());
     let secrets = queue(move |Command { id, action, .. }| {
-        answer(&to, id, || secret_action(&configs_dir, &held, action));
+        answer(&to, id, || secret_action(&configs_dir, &held, &mut last, action));
     })?;
     // Read before the machine asks for it. It awaits no answer to this one.
     let (id, deadline, action) = (CommandId(0), None, Action::ReloadToken);
@@ -125,27 +118,22 @@ fn store_action(store: &mut Store<RealDisk>, action: Action) -> Outcome {
     outcome
 }
 
-fn secret_action(configs_dir: &Path, token: &Token, action: Action) -> Outcome {
-    let file = configs_dir.join(".auth_token");
+fn secret_action(dir: &Path, token: &Token, last: &mut Option<Secret>, action: Action) -> Outcome {
+    let file = dir.join(".auth_token");
     let lock = || token.lock().unwrap_or_else(PoisonError::into_inner);
     let done = if let Action::SaveToken(secret) = action {
-        let known = lock().in_file.clone();
-        let written = write_issued(&RealDisk, &file, known.as_ref(), &secret);
+        let written = write_issued(&RealDisk, &file, last.as_ref(), &secret);
         // Even where it cannot be written it is the one that is valid.
-        lock().current = Some(written.as_ref().unwrap_or(&secret).clone());
-        written.map(|standing| {
-            lock().in_file = Some(standing);
-            Outcome::SecretSaved
-        })
+        *lock() = Some(written.as_ref().unwrap_or(&secret).clone());
+        written.map(|standing| *last = Some(standing)).map(|()| Outcome::SecretSaved)
     } else if let Action::SaveInboundSecret(secret) = action {
-        let file = configs_dir.join(".platform_inbound_secret");
+        let file = dir.join(".platform_inbound_secret");
         write_secret(&RealDisk, &file, &secret).map(|()| Outcome::SecretSaved)
     } else {
         read_secret(&RealDisk, &file).map(|next| {
-            let mut tokens = lock();
-            let (changed, present) = (tokens.current != next, next.is_some());
-            *tokens = Tokens { current: next.clone(), in_file: next };
-            Outcome::TokenLoaded { changed, present }
+            last.clone_from(&next);
+            let old = std::mem::replace(&mut *lock(), next);
+            Outcome::TokenLoaded { changed: old != *last, present: last.is_some() }
         })
     };
     done.unwrap_or_else(Outcome::FileFailed)
@@ -171,7 +159,7 @@ fn send(agent: &Agent, token: &Token, to: HttpRequest, within: Option<Duration>)
     for (name, value) in to.headers {
         request = request.header(name, value);
     }
-    if let Some(token) = &token.lock().unwrap_or_else(PoisonError::into_inner).current {
+    if let Some(token) = &*token.lock().unwrap_or_else(PoisonError::into_inner) {
         request = request.header("Authorization", format!("Bearer {}", token.expose()));
     }
     let (head, body) = match request.config().timeout_global(within).build().send(&to.body) {
