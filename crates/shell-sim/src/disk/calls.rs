@@ -149,7 +149,11 @@ impl VirtualDisk {
             let content = &mut state.file_mut(inode.clone()?)?.bytes;
             content.extend_from_slice(bytes);
             // A file has one position, and what is written stands at its end.
-            self.with_open(file, |open| open.read_to = content.len())
+            self.with_open(file, |open| {
+                if !bytes.is_empty() {
+                    open.read_to = content.len();
+                }
+            })
         };
         let part = |length: usize| bytes.get(..length).unwrap_or(bytes);
         let result = match self.verdict(&call)? {
