@@ -241,6 +241,13 @@ impl VirtualDisk {
         *self.shared.hidden.borrow_mut() = folder;
     }
 
+    /// Whether the process would see what stands at `path`.
+    #[must_use]
+    pub fn sees(&self, path: &Path) -> bool {
+        let hidden = self.shared.hidden.borrow();
+        !hidden.as_deref().is_some_and(|hidden| path.starts_with(hidden))
+    }
+
     /// Ends the process: its files are closed, its locks released, and each
     /// further call fails without effect until [`VirtualDisk::start`].
     pub fn kill(&self) {

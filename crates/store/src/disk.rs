@@ -36,8 +36,7 @@ pub trait Disk {
     fn open(&self, path: &Path, access: Access) -> Result<(Self::File, Metadata), DiskError>;
 
     /// Reads on from where the last read or write ended, from the beginning at
-    /// first.
-    /// 0 is the end of the file.
+    /// first. 0 is the end of the file.
     ///
     /// # Errors
     /// Whatever the system says.

@@ -72,9 +72,7 @@ impl VirtualDisk {
 
     /// Whether it names what the process does not see.
     fn is_hidden(&self, call: &Call) -> bool {
-        let hidden = self.shared.hidden.borrow();
-        let Some(hidden) = hidden.as_deref() else { return false };
-        call.kind.names() && (call.path.starts_with(hidden) || call.to.starts_with(hidden))
+        call.kind.names() && !(self.sees(&call.path) && self.sees(&call.to))
     }
 
     fn verdict(&self, call: &Call) -> Result<Verdict, DiskError> {

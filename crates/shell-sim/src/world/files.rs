@@ -30,7 +30,6 @@ struct Inner {
     /// Calls until a single one fails.
     errs_after: Option<u32>,
     is_read_only: bool,
-    hidden: Option<Folder>,
     /// Calls until a second process is started.
     second_after: Option<u32>,
     /// What a second process did that it must not.
@@ -71,7 +70,6 @@ impl Files {
             trouble: None,
             errs_after: None,
             is_read_only: false,
-            hidden: None,
             second_after: None,
             intrusion: None,
             changes: 0,
@@ -100,8 +98,6 @@ impl Files {
 
     /// Takes a folder out of everybody's sight, or brings all of them back.
     pub(super) fn hide(&self, folder: Option<Folder>) {
-        let mut inner = self.inner.borrow_mut();
-        inner.hidden = folder;
         self.disk.hide(folder.map(|folder| match folder {
             Folder::Results => FOLDER.into(),
             Folder::State => state_dir(),
@@ -199,7 +195,7 @@ impl Files {
     pub(super) fn read(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.changes += 1;
-        if inner.hidden == Some(Folder::Results) {
+        if !self.disk.sees(Path::new(RESULTS)) {
             return;
         }
         if inner.dice.below(4) == 0 {
@@ -245,8 +241,8 @@ impl Inner {
         if call.kind.writes() && (is_results(&call.path) || is_results(&call.to)) {
             self.changes += 1;
         }
-        let sees = self.hidden != Some(Folder::Results);
-        if self.reader_steps > 0 && sees && self.dice.below(3) == 0 {
+        let may_step = self.reader_steps > 0 && disk.sees(Path::new(RESULTS));
+        if may_step && self.dice.below(3) == 0 {
             self.reader_steps -= 1;
             self.changes += 1;
             self.reader.step(disk);
@@ -273,7 +269,7 @@ impl Inner {
     /// As a second process starts: it opens the store, and ends when it may
     /// not. One that may has a lock that the first did not hold, and ends, too.
     fn start_second(&mut self, disk: &VirtualDisk) {
-        if self.hidden.is_some() {
+        if !(disk.sees(Path::new(RESULTS)) && disk.sees(&state_dir())) {
             return;
         }
         self.changes += 1;

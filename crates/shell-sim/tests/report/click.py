@@ -153,6 +153,12 @@ def at(browser, x_share, y):
         " Math.round(box.top + arguments[1])]", x_share, y)
 
 
+def press(browser, place):
+    x, y = place
+    browser.pointer("mouse", {"type": "pointerMove", "x": x, "y": y, "duration": 0},
+                    {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0})
+
+
 def row_middle(browser, label):
     return browser.run(
         "const row = drawnRows.find((row) => row.label === arguments[0]);"
@@ -252,8 +258,7 @@ def chooses(browser):
     browser.run("lanes.scrollIntoView({ block: 'nearest' })")
     share = browser.run("return (lineAt[arguments[0]] - view.from) / (view.to - view.from)", line)
     x, y = at(browser, share, row_middle(browser, "Process"))
-    browser.pointer("mouse", {"type": "pointerMove", "x": x + 2, "y": y, "duration": 0})
-    browser.pointer("mouse", {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0})
+    press(browser, (x + 2, y))
     check(browser.run("return chosen") == line, "a click on a sign chooses its line")
     check("machine" in browser.text("#detail-title"), "the chosen line is told")
     check(browser.run("return document.querySelector('.row[aria-selected=true]') !== null"),
@@ -343,12 +348,6 @@ def in_crowd(browser, x, number):
         "const box = crowd.getBoundingClientRect();"
         "return [Math.round(box.left + arguments[0]),"
         " Math.round(box.top + (arguments[1] + .5) * size.row - crowd.scrollTop)]", x, number)
-
-
-def press(browser, place):
-    x, y = place
-    browser.pointer("mouse", {"type": "pointerMove", "x": x, "y": y, "duration": 0},
-                    {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0})
 
 
 def crowds(browser):
