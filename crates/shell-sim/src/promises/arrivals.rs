@@ -188,6 +188,7 @@ impl Arrivals {
             // What waited for the disk went with the process.
             Turn::Starts | Turn::Killed => {
                 self.loses(world);
+                self.perhaps.clear();
                 self.untold.all_may_be_told();
             }
             Turn::AskedToStop | Turn::Sleeps | Turn::TokenWritten => {}
@@ -208,11 +209,12 @@ impl Arrivals {
         }
     }
 
+    /// Nothing that was listed until now is awaited; as long as the process
+    /// lives, it may still wait for the disk.
     fn loses(&mut self, world: &World) {
         self.lost = world.now();
         self.looks_again = true;
-        self.awaited.clear();
-        self.perhaps.clear();
+        self.perhaps.append(&mut self.awaited);
     }
 
     pub(super) fn sent(&mut self, sent: &Sent) {
