@@ -191,8 +191,11 @@ impl Announcer {
         let is_over = self.parent.landed(fx, outcome);
         if is_over && matches!(self.stage, Stage::LookingUp) {
             self.stage = Stage::Idle;
-            self.find_waiting(store);
-            self.begin(config, store, fx);
+            // While the journal is closed nobody knows what waits.
+            if store.is_open() {
+                self.find_waiting(store);
+                self.begin(config, store, fx);
+            }
         }
     }
 

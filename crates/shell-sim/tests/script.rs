@@ -42,6 +42,7 @@ cases! {
     inbound_secret,
     journal_fails,
     long_list,
+    lookup_while_closed,
     message_budget,
     message_refusals,
     notify_failures,
