@@ -45,7 +45,7 @@ impl Context {
         match action {
             Action::ReloadToken => self.shared.secrets.run(move |()| token.reload()).await,
             Action::SaveToken(secret) => {
-                self.shared.secrets.run(move |()| token.save(&secret)).await
+                self.shared.secrets.run(move |()| token.save(secret)).await
             }
             Action::SaveInboundSecret(secret) => {
                 let file = self.inbound_secret_file.clone();

@@ -10,22 +10,18 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use everbeat_core::{Outcome, Secret};
-use everbeat_store::{RealDisk, read_secret, write_issued};
+use everbeat_store::{RealDisk, TokenInUse, read_secret, write_issued};
 
 /// One workspace's token.
 #[derive(Debug)]
 pub(crate) struct Token {
     file: PathBuf,
-    environment: Option<Secret>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    current: Option<Secret>,
-    /// What the file held when it was last read or written.
-    in_file: Option<Secret>,
-    file_first: bool,
+    in_use: TokenInUse,
     /// When the file was last read or written.
     read_at: Option<Instant>,
 }
@@ -62,10 +58,8 @@ impl Source {
 
 impl Token {
     pub(crate) fn new(file: PathBuf, environment: Option<Secret>) -> Self {
-        let file_first = file.parent() == Some(Path::new("/configs"));
-        let state =
-            State { current: environment.clone(), in_file: None, file_first, read_at: None };
-        Self { file, environment, state: Mutex::new(state) }
+        let in_use = TokenInUse::with_environment(environment, is_file_first(&file));
+        Self { file, state: Mutex::new(State { in_use, read_at: None }) }
     }
 
     pub(crate) fn file(&self) -> &Path {
@@ -74,15 +68,15 @@ impl Token {
 
     /// The token to send.
     pub(crate) fn current(&self) -> Option<Secret> {
-        self.lock().current.clone()
+        self.lock().in_use.current().cloned()
     }
 
     /// What may be told of it.
     pub(crate) fn status(&self) -> TokenStatus {
         let state = self.lock();
-        let source = match &state.current {
+        let source = match state.in_use.current() {
             None => Source::None,
-            Some(_) if state.current == self.environment => Source::Environment,
+            Some(_) if state.in_use.is_environments() => Source::Environment,
             Some(_) => Source::File,
         };
         TokenStatus { source, read_age: state.read_at.map(|at| at.elapsed()) }
@@ -93,57 +87,40 @@ impl Token {
         self.read(false)
     }
 
-    /// Reads the file again. Blocks.
-    ///
-    /// The core asks for this when the platform refused the current token. If
-    /// that was the environment's, and the file holds another, the file comes
-    /// first from then on: a rotated token can only be in the file.
+    /// Reads the file again, since the platform refused the token. Blocks.
     pub(crate) fn reload(&self) -> Outcome {
         self.read(true)
     }
 
     fn read(&self, was_refused: bool) -> Outcome {
-        let in_file = match read_secret(&RealDisk, &self.file) {
-            Ok(in_file) => in_file,
-            Err(failure) => return Outcome::FileFailed(failure),
-        };
-        let mut state = self.lock();
-        state.read_at = Some(Instant::now());
-        state.in_file.clone_from(&in_file);
-        let is_environments = state.current.is_some() && state.current == self.environment;
-        if was_refused && is_environments && in_file.is_some() && in_file != self.environment {
-            state.file_first = true;
-        }
-        let environment = self.environment.clone();
-        let next = if state.file_first { in_file.or(environment) } else { environment.or(in_file) };
-        let changed = state.current != next;
-        let present = next.is_some();
-        state.current = next;
-        Outcome::TokenLoaded { changed, present }
+        let read = read_secret(&RealDisk, &self.file);
+        self.became(|token| token.read(read, was_refused))
     }
 
     /// Writes a token that the platform issued, and uses it; or the one that
     /// somebody has put into the file meanwhile. Blocks.
-    pub(crate) fn save(&self, token: &Secret) -> Outcome {
-        let known = self.lock().in_file.clone();
-        let written = write_issued(&RealDisk, &self.file, known.as_ref(), token);
+    pub(crate) fn save(&self, issued: Secret) -> Outcome {
+        let known = self.lock().in_use.in_file().cloned();
+        let written = write_issued(&RealDisk, &self.file, known.as_ref(), &issued);
+        self.became(|token| token.issued(issued, written))
+    }
+
+    fn became(&self, change: impl FnOnce(&mut TokenInUse) -> Outcome) -> Outcome {
         let mut state = self.lock();
-        // Even where it could not be written it is the one that is valid.
-        state.current = Some(written.as_ref().unwrap_or(token).clone());
-        match written {
-            Ok(standing) => {
-                state.in_file = Some(standing);
-                state.file_first = true;
-                state.read_at = Some(Instant::now());
-                Outcome::SecretSaved
-            }
-            Err(failure) => Outcome::FileFailed(failure),
+        let outcome = change(&mut state.in_use);
+        if !matches!(outcome, Outcome::FileFailed(_)) {
+            state.read_at = Some(Instant::now());
         }
+        outcome
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_file_first(file: &Path) -> bool {
+    file.parent() == Some(Path::new("/configs"))
 }
 
 #[cfg(test)]
@@ -160,39 +137,24 @@ mod tests {
     }
 
     #[test]
-    fn a_token_appears_rotates_and_disappears() {
+    fn the_file_is_read_again_and_its_reading_is_told() {
         let dir = TempDir::new();
         let file = dir.join(".auth_token");
-        let token = Token::new(file.clone(), None);
-        assert_eq!(token.load(), loaded(false, false));
+        let token = Token::new(file.clone(), secret("tok-env"));
+        assert_eq!(token.status(), TokenStatus { source: Source::Environment, read_age: None });
         std::fs::write(&file, " tok-1\n").unwrap();
-        assert_eq!(token.reload(), loaded(true, true));
-        assert_eq!(token.reload(), loaded(false, true));
-        assert_eq!(token.current(), secret("tok-1"));
-        std::fs::write(&file, "tok-2").unwrap();
-        assert_eq!(token.reload(), loaded(true, true));
-        std::fs::remove_file(&file).unwrap();
-        assert_eq!(token.reload(), loaded(true, false));
-    }
-
-    #[test]
-    fn outside_configs_the_environment_comes_first_until_it_is_refused() {
-        let dir = TempDir::new();
-        let file = dir.join(".auth_token");
-        std::fs::write(&file, "tok-file").unwrap();
-        let token = Token::new(file, secret("tok-env"));
         assert_eq!(token.load(), loaded(false, true));
         assert_eq!(token.current(), secret("tok-env"));
         assert_eq!(token.reload(), loaded(true, true));
-        assert_eq!(token.current(), secret("tok-file"));
-        // It does not swing back at the next refusal.
-        assert_eq!(token.reload(), loaded(false, true));
+        assert_eq!(token.current(), secret("tok-1"));
+        let status = token.status();
+        assert!(status.source == Source::File && status.read_age.is_some(), "{status:?}");
     }
 
     #[test]
     fn under_configs_the_file_comes_first() {
-        assert!(Token::new("/configs/.auth_token".into(), None).lock().file_first);
-        assert!(!Token::new("/configs/x/.auth_token".into(), None).lock().file_first);
+        assert!(is_file_first(Path::new("/configs/.auth_token")));
+        assert!(!is_file_first(Path::new("/configs/x/.auth_token")));
     }
 
     #[test]
@@ -200,11 +162,11 @@ mod tests {
         let dir = TempDir::new();
         let issued = secret("tok-issued").unwrap();
         let token = Token::new(dir.join(".auth_token"), secret("tok-env"));
-        assert_eq!(token.save(&issued), Outcome::SecretSaved);
+        assert_eq!(token.save(issued.clone()), Outcome::SecretSaved);
         assert_eq!(token.reload(), loaded(false, true));
         std::fs::create_dir(dir.join("odd")).unwrap();
         let token = Token::new(dir.join("odd"), None);
-        assert!(matches!(token.save(&issued), Outcome::FileFailed(_)));
+        assert!(matches!(token.save(issued.clone()), Outcome::FileFailed(_)));
         assert_eq!(token.current(), Some(issued));
     }
 
@@ -218,11 +180,11 @@ mod tests {
         let token = Token::new(file.clone(), None);
         assert_eq!(token.load(), loaded(true, true));
         std::fs::write(&file, "tok-provisioned").unwrap();
-        assert_eq!(token.save(&secret("tok-issued").unwrap()), Outcome::SecretSaved);
+        assert_eq!(token.save(secret("tok-issued").unwrap()), Outcome::SecretSaved);
         assert_eq!(token.current(), secret("tok-provisioned"));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "tok-provisioned");
         // The next one finds what is known.
-        assert_eq!(token.save(&secret("tok-issued").unwrap()), Outcome::SecretSaved);
+        assert_eq!(token.save(secret("tok-issued").unwrap()), Outcome::SecretSaved);
         assert_eq!(token.current(), secret("tok-issued"));
     }
 

@@ -30,6 +30,7 @@ pub mod store_batch;
 #[cfg(test)]
 #[cfg(feature = "std-disk")]
 mod testing;
+mod token;
 
 pub use disk::{Access, Disk, DiskError, DiskErrorKind, FileId, FileKind, Metadata};
 pub use lease::{Lease, LeaseDesk, Leased, Taken};
@@ -38,3 +39,4 @@ pub use paths::Paths;
 pub use real_disk::RealDisk;
 pub use secret_file::{read_secret, write_issued, write_secret};
 pub use store::Store;
+pub use token::TokenInUse;

@@ -17,10 +17,10 @@ use std::{env, fs, io, process, thread};
 use everbeat_core::TransportFailureKind::{BadAnswer, NoAnswer, NotSent};
 use everbeat_core::{
     Action, Body, Command, CommandId, Config, Event, FileFailureKind, Heartbeat, HttpRequest,
-    Instant, Method, Now, Outcome, Response, Secret, Severity, TransportFailure, ValidConfig,
-    WallTime, lower,
+    Instant, Method, Now, Outcome, Response, Severity, TransportFailure, ValidConfig, WallTime,
+    lower,
 };
-use everbeat_store::{Paths, RealDisk, Store, read_secret, write_issued, write_secret};
+use everbeat_store::{Paths, RealDisk, Store, TokenInUse, read_secret, write_issued, write_secret};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -32,7 +32,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(5);
 /// Lines that wait for the log, and commands for a disk: no more are taken.
 const WAITING_MAX: usize = 256;
 
-type Token = Arc<Mutex<Option<Secret>>>;
+type Token = Arc<Mutex<TokenInUse>>;
 
 /// Runs until SIGTERM or SIGINT, with the container's environment. Exits with
 /// 2 if that is wrong, with 3 if another process works in the state folder.
@@ -52,9 +52,9 @@ fn run(config: &ValidConfig, configs_dir: PathBuf, paths: Paths) -> io::Result<(
     let store = queue(move |Command { id, action, .. }| {
         answer(&to, id, || store_action(&mut files, action));
     })?;
-    let (held, mut last, to) = (Arc::clone(&token), None, events.clone());
+    let (held, to) = (Arc::clone(&token), events.clone());
     let secrets = queue(move |Command { id, action, .. }| {
-        answer(&to, id, || secret_action(&configs_dir, &held, &mut last, action));
+        answer(&to, id, || secret_action(&configs_dir, &held, action));
     })?;
     // Read before the machine asks for it. It awaits no answer to this one.
     let (id, deadline, action) = (CommandId(0), None, Action::ReloadToken);
@@ -118,25 +118,21 @@ fn store_action(store: &mut Store<RealDisk>, action: Action) -> Outcome {
     outcome
 }
 
-fn secret_action(dir: &Path, token: &Token, last: &mut Option<Secret>, action: Action) -> Outcome {
+fn secret_action(dir: &Path, token: &Token, action: Action) -> Outcome {
     let file = dir.join(".auth_token");
     let lock = || token.lock().unwrap_or_else(PoisonError::into_inner);
-    let done = if let Action::SaveToken(secret) = action {
-        let written = write_issued(&RealDisk, &file, last.as_ref(), &secret);
-        // Even where it cannot be written it is the one that is valid.
-        *lock() = Some(written.as_ref().unwrap_or(&secret).clone());
-        written.map(|standing| *last = Some(standing)).map(|()| Outcome::SecretSaved)
+    if let Action::SaveToken(issued) = action {
+        let known = lock().in_file().cloned();
+        let written = write_issued(&RealDisk, &file, known.as_ref(), &issued);
+        lock().issued(issued, written)
     } else if let Action::SaveInboundSecret(secret) = action {
         let file = dir.join(".platform_inbound_secret");
-        write_secret(&RealDisk, &file, &secret).map(|()| Outcome::SecretSaved)
+        let written = write_secret(&RealDisk, &file, &secret);
+        written.map_or_else(Outcome::FileFailed, |()| Outcome::SecretSaved)
     } else {
-        read_secret(&RealDisk, &file).map(|next| {
-            last.clone_from(&next);
-            let old = std::mem::replace(&mut *lock(), next);
-            Outcome::TokenLoaded { changed: old != *last, present: last.is_some() }
-        })
-    };
-    done.unwrap_or_else(Outcome::FileFailed)
+        let read = read_secret(&RealDisk, &file);
+        lock().read(read, true)
+    }
 }
 
 /// It follows no redirect, so that the bearer goes to nobody but the platform,
@@ -159,7 +155,7 @@ fn send(agent: &Agent, token: &Token, to: HttpRequest, within: Option<Duration>)
     for (name, value) in to.headers {
         request = request.header(name, value);
     }
-    if let Some(token) = &*token.lock().unwrap_or_else(PoisonError::into_inner) {
+    if let Some(token) = token.lock().unwrap_or_else(PoisonError::into_inner).current() {
         request = request.header("Authorization", format!("Bearer {}", token.expose()));
     }
     let (head, body) = match request.config().timeout_global(within).build().send(&to.body) {

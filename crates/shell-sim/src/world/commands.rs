@@ -32,7 +32,7 @@ impl World {
         let Some(process) = &self.process else {
             return;
         };
-        let (number, token) = (process.number, process.token.as_ref());
+        let (number, token) = (process.number, process.token.current());
         let fingerprint = token.map_or(0, |token| fingerprint(0, token.expose()));
         let body_bytes_max = lowered.body_bytes_max;
         let request = wire::request(lowered, token);

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use everbeat_core::{
-    Action, CommandId, FileFailure, Heartbeat, Instant, Now, Outcome, Secret, ValidConfig,
+    Action, CommandId, FileFailure, Heartbeat, Instant, Now, Outcome, ValidConfig,
 };
-use everbeat_store::{Disk, LeaseDesk, Paths, Store, read_secret, write_issued, write_secret};
+use everbeat_store::{
+    Disk, LeaseDesk, Paths, Store, TokenInUse, read_secret, write_issued, write_secret,
+};
 
 use crate::plan::OWN;
 
@@ -41,9 +43,7 @@ pub(crate) fn paths() -> Paths {
 pub(crate) struct Process<D: Disk> {
     pub(crate) number: u64,
     pub(crate) machine: Heartbeat,
-    pub(crate) token: Option<Secret>,
-    /// What its file held when it was last read or written.
-    token_in_file: Option<Secret>,
+    pub(crate) token: TokenInUse,
     pub(crate) cancelled: BTreeSet<CommandId>,
     /// Whether a beat carried the runtime metadata.
     pub(crate) has_told_metadata: bool,
@@ -54,11 +54,11 @@ pub(crate) struct Process<D: Disk> {
 
 impl<D: Disk + Clone> Process<D> {
     pub(crate) fn start(disk: D, config: ValidConfig, number: u64, seed: u64, now: Now) -> Self {
-        let token = read_secret(&disk, &token_file()).ok().flatten();
+        let mut token = TokenInUse::default();
+        token.read(read_secret(&disk, &token_file()), false);
         Self {
             number,
             machine: Heartbeat::new(config, seed, now),
-            token_in_file: token.clone(),
             token,
             cancelled: BTreeSet::new(),
             has_told_metadata: false,
@@ -95,24 +95,15 @@ impl<D: Disk + Clone> Process<D> {
             return self.store.carry_out(action);
         }
         match action {
-            Action::ReloadToken => match read_secret(&self.disk, &token_file()) {
-                Ok(token) => {
-                    let changed = token != self.token;
-                    let present = token.is_some();
-                    self.token.clone_from(&token);
-                    self.token_in_file = token;
-                    Outcome::TokenLoaded { changed, present }
-                }
-                Err(failure) => Outcome::FileFailed(failure),
-            },
-            Action::SaveToken(token) => {
-                let known = self.token_in_file.as_ref();
-                let written = write_issued(&self.disk, &token_file(), known, &token);
-                self.token = Some(written.as_ref().unwrap_or(&token).clone());
-                saved(written.map(|standing| self.token_in_file = Some(standing)))
+            Action::ReloadToken => self.token.read(read_secret(&self.disk, &token_file()), true),
+            Action::SaveToken(issued) => {
+                let known = self.token.in_file();
+                let written = write_issued(&self.disk, &token_file(), known, &issued);
+                self.token.issued(issued, written)
             }
             Action::SaveInboundSecret(secret) => {
-                saved(write_secret(&self.disk, &inbound_file(), &secret))
+                let written = write_secret(&self.disk, &inbound_file(), &secret);
+                written.map_or_else(Outcome::FileFailed, |()| Outcome::SecretSaved)
             }
             Action::PostHeartbeat(_)
             | Action::Register(_)
@@ -130,8 +121,4 @@ impl<D: Disk + Clone> Process<D> {
             | Action::RebuildClient => Outcome::Panicked,
         }
     }
-}
-
-fn saved(written: Result<(), FileFailure>) -> Outcome {
-    written.map_or_else(Outcome::FileFailed, |()| Outcome::SecretSaved)
 }
