@@ -93,6 +93,11 @@ pub(crate) struct NoAnswer {
 }
 
 impl Outcome {
+    /// The status of an answer.
+    pub(crate) fn status(&self) -> Option<u16> {
+        if let Self::Response(response) = self { Some(response.status) } else { None }
+    }
+
     /// The answer to a request. Whatever is no answer, even a completion of
     /// another kind, is a failure that may have reached the platform, unless
     /// it is known not to have been sent.

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::alive::{self, AliveLane, Consequence};
 use crate::announcer::Announcer;
-use crate::command::Command;
+use crate::command::{Action, Command};
 use crate::config::ValidConfig;
 use crate::delegation_lane::DelegationLane;
 use crate::effects::{Effects, Slot};
@@ -16,6 +16,7 @@ use crate::notice::{Lane, Notice};
 use crate::notifier::Notifier;
 use crate::planted::{self, Fault};
 use crate::registration::{Brought, Registration};
+use crate::secret::Secret;
 use crate::status::Phase;
 use crate::store_lane::{StoreEvent, StoreLane};
 use crate::time::{Instant, Now};
@@ -173,7 +174,7 @@ impl Heartbeat {
         for slot in [Slot::Beat, Slot::Poll, Slot::Token] {
             self.fx.abandon(slot);
         }
-        self.fx.tell_shell(crate::command::Action::RebuildClient);
+        self.fx.tell_shell(Action::RebuildClient);
         self.alive.resumed(&self.config, &mut self.fx);
         if self.store.is_open() {
             self.delegations.store_opened(&self.config, &mut self.fx);
@@ -251,8 +252,12 @@ impl Heartbeat {
         let (config, fx) = (&self.config, &mut self.fx);
         match slot {
             Slot::Beat => {
+                let held = self.registration.beat_landed(outcome.status());
                 let consequence = self.alive.landed(config, &mut self.vitals, fx, outcome);
                 self.beat_landed(consequence);
+                if let Some(token) = held {
+                    self.save_token(token);
+                }
             }
             Slot::Poll => {
                 let refused = self.delegations.landed(config, &mut self.store, fx, outcome);
@@ -304,9 +309,16 @@ impl Heartbeat {
             self.alive.save_inbound(inbound, &mut self.fx);
         }
         if let Some(token) = brought.token {
-            self.fx.start(Slot::SaveToken, None, crate::command::Action::SaveToken(token));
+            match self.registration.take_issued(token, &self.fx) {
+                Some(token) => self.save_token(token),
+                None => self.alive.asked(&mut self.fx),
+            }
         }
         self.token_refused_if(brought.refused);
+    }
+
+    fn save_token(&mut self, token: Secret) {
+        self.fx.start(Slot::SaveToken, None, Action::SaveToken(token));
     }
 
     fn token_refused_if(&mut self, refused: bool) {
@@ -324,6 +336,9 @@ impl Heartbeat {
         };
         let is_refused = self.alive.is_refused();
         if changed {
+            if present {
+                self.registration.token_came();
+            }
             self.token_changed();
         } else {
             self.alive.token_read(&self.config, &self.vitals, &mut self.fx, false);

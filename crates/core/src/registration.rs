@@ -19,6 +19,19 @@ use crate::wire::register::RegisterBody;
 pub(crate) struct Registration {
     outage: Outage,
     last_sent: Option<Instant>,
+    /// Whether another token was found in its file since then.
+    token_came: bool,
+    /// The one that was issued meanwhile.
+    held: Option<Held>,
+}
+
+/// A token that was issued while another one came from elsewhere: a beat with
+/// that one shows whether it is valid.
+#[derive(Debug)]
+struct Held {
+    token: Secret,
+    /// The beat that was under way began before.
+    skips_beat: bool,
 }
 
 /// What a registration brought.
@@ -34,7 +47,7 @@ impl Registration {
         if config.can_register() {
             fx.timers.set(Timer::Register, fx.at());
         }
-        Self { outage: Outage::new(Lane::Register), last_sent: None }
+        Self { outage: Outage::new(Lane::Register), last_sent: None, token_came: false, held: None }
     }
 
     pub(crate) fn outage(&self, now: Instant) -> Option<OutageStatus> {
@@ -61,6 +74,7 @@ impl Registration {
             return;
         }
         self.last_sent = Some(fx.at());
+        self.token_came = false;
         let body = RegisterBody {
             id: config.workspace_id.clone(),
             url: url.clone(),
@@ -68,6 +82,39 @@ impl Registration {
             delivery_mode: "push".into(),
         };
         fx.start(Slot::Register, Some(config.request_deadline()), Action::Register(body));
+    }
+
+    /// Another token was found in its file.
+    pub(crate) const fn token_came(&mut self) {
+        self.token_came = true;
+    }
+
+    /// The token that was issued, if it is to be used; one that is held until
+    /// a beat shows whether it is needed wants that beat now.
+    pub(crate) fn take_issued(&mut self, token: Secret, fx: &Effects) -> Option<Secret> {
+        if !self.token_came {
+            self.held = None;
+            return Some(token);
+        }
+        self.held = Some(Held { token, skips_beat: fx.is_busy(Slot::Beat) });
+        None
+    }
+
+    /// A beat came to its end with this status, if any: the token that is held
+    /// if the one in use is refused.
+    pub(crate) fn beat_landed(&mut self, status: Option<u16>) -> Option<Secret> {
+        let held = self.held.as_mut()?;
+        if core::mem::take(&mut held.skips_beat) {
+            return None;
+        }
+        match status {
+            Some(401 | 403) => self.held.take().map(|held| held.token),
+            Some(status) if is_success(status) => {
+                self.held = None;
+                None
+            }
+            Some(_) | None => None,
+        }
     }
 
     /// A registration came to its end.

@@ -40,6 +40,7 @@ cases! {
     full_disk_that_opens,
     gap,
     inbound_secret,
+    issued_while_another_came,
     journal_fails,
     long_list,
     lookup_while_closed,

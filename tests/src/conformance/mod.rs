@@ -41,6 +41,7 @@ macro_rules! conformance {
             s6_requests_that_hang_leave_no_thread_behind
             s7_a_redirect_is_not_followed
             s7_a_minted_token_is_saved_privately_and_used
+            s7_a_minted_token_replaces_none_put_there_meanwhile
             s7_the_inbound_secret_is_saved_privately
             s7_no_secret_is_in_its_output_or_files
             a_wrong_environment_is_refused

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -31,24 +32,56 @@ pub fn l3_a_refused_token_is_read_again_and_the_beat_repeated(shell: &Shell) {
 /// S7: a workspace without a token registers; the token that was minted is
 /// used, and lies in its file with mode 0600.
 pub fn s7_a_minted_token_is_saved_privately_and_used(shell: &Shell) {
+    let scene = without_token();
+    let mut agent = start_registering(shell, &scene, Shell::INTERVAL);
+    let file = scene.home.token_file();
+    wait::for_true("the token is saved", || file.exists());
+    assert_eq!(mode_of(&file), 0o600);
+    let token = fs::read_to_string(&file).expect("the token can be read");
+    assert_eq!(token.len(), 43, "a whole token and nothing else");
+    scene.wait_for_beats(3);
+    agent.stop();
+}
+
+/// S7: a token that somebody put into the file while a minted one was on its
+/// way stays there and is used: the minted one is refused by then.
+pub fn s7_a_minted_token_replaces_none_put_there_meanwhile(shell: &Shell) {
+    let scene = without_token();
+    // Within a request's deadline, which is a third of the interval.
+    let late = json!({"route": "register", "times": 1, "effect": {"kind": "delay", "ms": 500}});
+    scene.platform.post("faults", &late);
+    let mut agent = start_registering(shell, &scene, Duration::from_secs(2));
+    wait::for_least("registrations", 1, || scene.platform.requests("register"));
+    let provisioned = issue(&scene, "rotate-token");
+    scene.home.write_token(&provisioned);
+    // The answer comes before the second one.
+    scene.wait_for_beats(2);
+    let standing = fs::read_to_string(scene.home.token_file()).expect("the token can be read");
+    assert_eq!(standing, provisioned);
+    agent.stop();
+}
+
+/// A workspace that the platform knows of, with no token on either side.
+fn without_token() -> Scene {
     let home = Home::new("ws-e2e");
     let platform = Platform::start(home.dir());
-    let new = json!({"id": "ws-e2e", "turn_ms": 0, "registered": false, "token": false});
+    let new = json!({"id": home.workspace(), "turn_ms": 0, "registered": false, "token": false});
     assert_eq!(platform.create(&new), "");
-    let card = home.dir().join("card.json");
+    Scene { platform, home }
+}
+
+/// With all that it needs to register the workspace by itself.
+fn start_registering(shell: &Shell, scene: &Scene, interval: Duration) -> Agent {
+    let card = scene.home.dir().join("card.json");
     fs::write(&card, r#"{"name": "e2e", "skills": []}"#).expect("the card can be written");
     let card = card.display().to_string();
-    let variables = [("EVERBEAT_AGENT_URL", "http://127.0.0.1:9"), ("EVERBEAT_AGENT_CARD", &card)];
-    let command = shell.command(&home, &platform.url(), &variables);
-    let mut agent = Agent::spawn(&home, command);
-    wait::for_true("the token is saved", || home.token_file().exists());
-    assert_eq!(mode_of(&home.token_file()), 0o600);
-    let token = fs::read_to_string(home.token_file()).expect("the token can be read");
-    assert_eq!(token.len(), 43, "a whole token and nothing else");
-    let beats = || platform.workspace("ws-e2e")["beats"]["total"].as_u64().unwrap_or(0);
-    let from = beats();
-    wait::for_least("beats", from + 3, beats);
-    agent.stop();
+    let interval = format!("{}ms", interval.as_millis());
+    let variables = [
+        ("EVERBEAT_AGENT_URL", "http://127.0.0.1:9"),
+        ("EVERBEAT_AGENT_CARD", &card),
+        ("EVERBEAT_INTERVAL", &interval),
+    ];
+    Agent::spawn(&scene.home, shell.command(&scene.home, &scene.platform.url(), &variables))
 }
 
 /// S7: the secret that a beat's answer carries lies in its file with mode
