@@ -6,6 +6,7 @@
 mod act;
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use act::{Act, DiskTrouble, Folder, Lost, Names, Odd};
@@ -37,18 +38,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// From when on only *at least once* is left of *exactly once*, if ever:
-    /// something durable can be undone, or a list may show a result again after
-    /// so many others that nobody remembers it.
+    /// Whether a list may show a result again after so many others that nobody
+    /// remembers it.
     #[must_use]
-    pub fn may_double_from(&self) -> Option<Duration> {
+    pub fn is_forgotten(&self) -> bool {
         let listed = self.listed_by_hand();
         let finished: usize = self.entries.iter().map(|entry| entry.act.finishes()).sum();
-        if !listed.is_empty() && listed.len() + finished > REMEMBERED_MAX {
-            return Some(Duration::ZERO);
-        }
-        let doubling = self.entries.iter().filter(|entry| entry.act.can_double());
-        doubling.map(|entry| Duration::from_millis(entry.at_ms)).min()
+        !listed.is_empty() && listed.len() + finished > REMEMBERED_MAX
+    }
+
+    /// How often in this time something durable can have been undone.
+    #[must_use]
+    pub fn undone(&self, within: &RangeInclusive<Duration>) -> usize {
+        let undoing = self.entries.iter().filter(|entry| entry.act.can_undo());
+        undoing.filter(|entry| within.contains(&Duration::from_millis(entry.at_ms))).count()
     }
 
     /// The results that long lists show, whenever they like.

@@ -7,6 +7,7 @@ use everbeat_core::{
     Body, HttpRequest, Method, Outcome, Response, Secret, TransportFailure, TransportFailureKind,
 };
 use everbeat_platform::{Answer, Delivery, Reply, Request};
+use serde_json::Value;
 
 /// Of a body, no more is told.
 const TOLD_CHARS_MAX: usize = 200;
@@ -31,6 +32,12 @@ pub(crate) fn request(lowered: HttpRequest, token: Option<&Secret>) -> Request {
         Some(token) => request.with_bearer(token.expose()),
         None => request,
     }
+}
+
+/// The id of the message that a request carries, if it carries one.
+pub(crate) fn message_id(request: &Request) -> Option<String> {
+    let body: Value = serde_json::from_slice(&request.body).ok()?;
+    Some(body.pointer("/params/message/messageId")?.as_str()?.to_owned())
 }
 
 /// A reply for a person, with what became of it on its way: credentials are

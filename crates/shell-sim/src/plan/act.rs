@@ -404,7 +404,7 @@ impl Act {
     /// Whether it can undo what was durable, so that only *at least once* is
     /// left of *exactly once*.
     #[must_use]
-    pub const fn can_double(&self) -> bool {
+    pub const fn can_undo(&self) -> bool {
         matches!(self, Self::PowerLoss { .. } | Self::WipeFolder | Self::SpoilJournal)
     }
 }

@@ -25,8 +25,8 @@ use everbeat_platform::Fate;
 use super::arrivals::Arrivals;
 use super::messages::Announcement;
 use super::stream::Stream;
-use crate::plan::OWN;
-use crate::world::{Party, Sent, TraceLine, World};
+use crate::plan::{Act, OWN};
+use crate::world::{Party, ResultName, Sent, TraceLine, World};
 
 pub use table::{ALWAYS, CHECKS, Make};
 
@@ -128,25 +128,27 @@ impl View<'_> {
         self.world.now()
     }
 
-    /// Whether only *at least once* is left of *exactly once* by now.
+    /// Whether the result may have come so many times too often by now.
     #[must_use]
-    pub fn can_double(&self) -> bool {
-        self.world.can_double()
+    pub fn may_come_again(&self, name: &ResultName, times: usize) -> bool {
+        let first = self.arrivals.listed_as(name).map(|listed| listed.first);
+        self.world.may_come_again(times, first.unwrap_or_default())
     }
 
-    /// Whether two messages may tell the same: what is durable was undone, or
-    /// the way doubled a request and brought the refusal of the second alone.
+    /// Whether the result went with an emptied folder the record of which the
+    /// journal may have lost: nobody can know of it.
     #[must_use]
-    pub fn may_tell_twice(&self) -> bool {
-        self.can_double() || self.world.seen.denied
-    }
-
-    /// Whether the journal may have lost the very record of an emptied folder:
-    /// then nobody can know what went with it.
-    #[must_use]
-    pub fn may_not_know(&self) -> bool {
-        let did = |wanted: &str| self.world.seen.acts.of(wanted) > 0;
-        did("wipe_folder") && did("spoil_journal")
+    pub fn may_be_unknown(&self, name: &ResultName) -> bool {
+        let entries = &self.world.plan.entries;
+        let last = |act: &Act| {
+            let all = entries.iter().filter(|entry| entry.act == *act);
+            all.map(|entry| Duration::from_millis(entry.at_ms)).filter(|at| *at <= self.now()).max()
+        };
+        let first = self.arrivals.listed_as(name).map(|listed| listed.first);
+        match (first, last(&Act::WipeFolder), last(&Act::SpoilJournal)) {
+            (Some(first), Some(wiped), Some(spoiled)) => first <= wiped.max(spoiled),
+            (None, _, _) | (_, None, _) | (_, _, None) => false,
+        }
     }
 
     /// When the faults end.

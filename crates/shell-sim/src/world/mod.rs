@@ -57,7 +57,7 @@ pub struct World {
     pub platform: Platform,
     /// Everything decided.
     pub plan: Plan,
-    may_double_from: Option<Duration>,
+    is_forgotten: bool,
     config: ValidConfig,
     files: Files,
     holder: Holder,
@@ -168,7 +168,7 @@ impl World {
             seen: Seen::default(),
             platform: Platform::new(options),
             plan: plan.clone(),
-            may_double_from: plan.may_double_from(),
+            is_forgotten: plan.is_forgotten(),
             config,
             files: Files::new(plan.seed),
             holder: Holder::default(),
@@ -229,10 +229,11 @@ impl World {
         self.now
     }
 
-    /// Whether only *at least once* is left of *exactly once* by now.
+    /// Whether what was first listed at `since` may have come so many times too
+    /// often: once for each undoing of what was durable, if it is remembered.
     #[must_use]
-    pub fn can_double(&self) -> bool {
-        self.may_double_from.is_some_and(|from| from <= self.now)
+    pub fn may_come_again(&self, times: usize, since: Duration) -> bool {
+        times == 0 || self.is_forgotten || self.plan.undone(&(since..=self.now)) >= times
     }
 
     /// The agent's configuration.

@@ -95,9 +95,9 @@ pub struct Seen {
     pub stops: Vec<Stopping>,
     /// When the machine fell asleep.
     pub sleeps: Vec<Duration>,
-    /// Whether a request came twice and was refused the second time alone, of
-    /// which alone the agent heard.
-    pub denied: bool,
+    /// Self-messages that came twice and were refused the second time, of
+    /// which alone the agent heard: their ids.
+    pub denied: Vec<String>,
     /// Those of them in which its monotonic clock slept, too.
     pub unnoticed_sleeps: Vec<Duration>,
     /// When the machine woke from sleep.

@@ -165,7 +165,9 @@ impl Wake {
     fn of_last_sleep(view: &View<'_>, within: Duration) -> Option<Self> {
         let seen = &view.world.seen;
         let (slept, woke) = (*seen.sleeps.last()?, *seen.wakes.last()?);
-        let long = view.world.config().interval * 3 + Duration::from_secs(10);
+        // An agent that waits for the platform to come back misses nothing
+        // until its wait is over.
+        let long = view.world.config().interval * 3 + limits::RETRY_AFTER_MAX * 5 / 4;
         let shows = seen.unnoticed_sleeps.last() != Some(&slept);
         (shows && woke - slept > long).then_some(Self { at: woke, due: woke + within, beats: 0 })
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use everbeat_core::{Lane, Notice, Severity, limits};
 
 use super::{Checked, Promise, View};
-use crate::promises::messages::Announcement;
-use crate::world::{Request, Sent};
+use crate::promises::messages::{Announcement, named_in};
+use crate::world::{Request, ResultName, Sent};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -52,8 +52,8 @@ impl Promise for RequestBudget {
         if count <= limits::REQUESTS_PER_INTERVAL_MAX {
             return Ok(());
         }
-        // What the agent itself reports comes on top.
-        let reports = view.world.seen.acts.of("report");
+        // What the agent itself reports comes on top, one a second at most.
+        let reports = view.world.seen.acts.of("report").min(interval.as_secs() + 1);
         let most = limits::REQUESTS_PER_INTERVAL_MAX as u64 + reports;
         if count as u64 <= most {
             return Ok(());
@@ -67,11 +67,12 @@ impl Promise for RequestBudget {
 }
 
 /// S9: the agent cannot drive itself. No more messages than results, the same
-/// results under the same id, and a budget per hour.
+/// results under the same id, which names no others, and a budget per hour.
 #[derive(Default)]
 pub(super) struct NoSelfDrive {
     ids: BTreeSet<String>,
     by_results: BTreeMap<Vec<String>, String>,
+    by_id: BTreeMap<String, Vec<ResultName>>,
     window: Window,
 }
 
@@ -89,6 +90,11 @@ impl Promise for NoSelfDrive {
                 return Err("S9: the same results under another id".into());
             }
         }
+        let named = named_in(text);
+        if self.by_id.get(id).is_some_and(|earlier| *earlier != named) {
+            return Err(format!("S9: message {id} names other results than before"));
+        }
+        self.by_id.insert(id.clone(), named);
         // The budget is one process's: each start costs a cooldown at least.
         let most = view.world.config().self_messages_per_hour_max as usize;
         let (count, from) = self.window.add(sent.process, sent.at, HOUR);
@@ -101,7 +107,8 @@ impl Promise for NoSelfDrive {
     fn delivered(&mut self, view: &View<'_>, told: &Announcement) -> Checked {
         self.ids.insert(told.id.clone());
         let (messages, results) = (self.ids.len(), view.arrivals.ever_arrived());
-        if messages > results && !view.may_tell_twice() {
+        let more = messages.saturating_sub(results + view.world.seen.denied.len());
+        if !view.world.may_come_again(more.div_ceil(results.max(1)), Duration::ZERO) {
             return Err(format!("S9: {messages} messages for {results} results"));
         }
         Ok(())
