@@ -47,11 +47,11 @@ impl Plan {
         !listed.is_empty() && listed.len() + finished > REMEMBERED_MAX
     }
 
-    /// How often in this time something durable can have been undone.
-    #[must_use]
-    pub fn undone(&self, within: &RangeInclusive<Duration>) -> usize {
+    /// When in this time something durable can have been undone.
+    pub fn undone(&self, within: RangeInclusive<Duration>) -> impl Iterator<Item = Duration> {
         let undoing = self.entries.iter().filter(|entry| entry.act.can_undo());
-        undoing.filter(|entry| within.contains(&Duration::from_millis(entry.at_ms))).count()
+        let at = undoing.map(|entry| Duration::from_millis(entry.at_ms));
+        at.filter(move |at| within.contains(at))
     }
 
     /// The results that long lists show, whenever they like.

@@ -118,6 +118,7 @@ impl Arrivals {
         }
         let has_room = self.has_room(list.len());
         self.looks_again |= !has_room;
+        let undone = world.last_undone();
         for (name, has_text) in list {
             let name: &ResultName = name;
             if !self.listed.contains_key(name) {
@@ -126,7 +127,7 @@ impl Arrivals {
                 self.newly_listed.push(name.clone());
             }
             if stream.count(name) > 0 || self.is_settled(name) {
-                if self.may_be_forgotten(name) {
+                if self.may_be_forgotten(name, undone) {
                     self.perhaps.entry(name.clone()).or_insert(now);
                 }
                 continue;
@@ -149,13 +150,15 @@ impl Arrivals {
         waiting <= DISCOVERED_MAX && self.untold.pending() + waiting + ROWS_MAX <= REMEMBERED_MAX
     }
 
-    /// Whether so many others arrived since that the agent may have forgotten
-    /// it: then it is news to it.
-    fn may_be_forgotten(&self, name: &ResultName) -> bool {
-        let place = self.listed.get(name).and_then(|listed| listed.place);
+    /// Whether it may be news to the agent: what it remembered was undone, or
+    /// so many others arrived since.
+    fn may_be_forgotten(&self, name: &ResultName, undone: Option<Duration>) -> bool {
         // The backlog that was settled is remembered, too.
         let remembered = (REMEMBERED_MAX - ROWS_MAX) as u64;
-        place.is_some_and(|place| place + remembered <= self.arrived)
+        self.listed.get(name).is_some_and(|listed| {
+            listed.place.is_some_and(|place| place + remembered <= self.arrived)
+                || undone.is_some_and(|undone| listed.first <= undone)
+        })
     }
 
     pub(super) fn streamed(&mut self, world: &World, stream: &Stream) {
@@ -179,6 +182,8 @@ impl Arrivals {
             if listed.place.replace(place).is_none() {
                 self.ever_arrived += 1;
                 self.untold.arrives(line.name.clone(), world.now(), place);
+            } else {
+                self.untold.arrives_again();
             }
         }
     }
@@ -204,7 +209,9 @@ impl Arrivals {
         } else if matches!(notice, Notice::BacklogSettled { .. }) {
             self.settled_until = Some(world.now());
             self.awaited.clear();
-        } else if let Notice::AnnouncedByReader { message_id } = notice {
+        } else if let Notice::Announced { message_id, .. }
+        | Notice::AnnouncedByReader { message_id } = notice
+        {
             self.untold.settles(message_id);
         }
     }

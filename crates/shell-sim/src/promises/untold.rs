@@ -23,6 +23,8 @@ pub struct Untold {
     /// How many of those each message tells of that was ever sent, none once
     /// it is settled.
     pending_by: BTreeMap<String, usize>,
+    /// How many of those came again and are in no message that was sent again.
+    again: usize,
 }
 
 /// A result in the stream that no message names which the platform took.
@@ -103,6 +105,12 @@ impl Untold {
         self.waiting.insert(name, Waiting { since, place, may_be_told: false });
     }
 
+    /// One came again that may have been news to the agent.
+    pub(super) const fn arrives_again(&mut self) {
+        self.pending += 1;
+        self.again += 1;
+    }
+
     pub(super) fn goes(&mut self, name: &ResultName) {
         self.waiting.remove(name);
     }
@@ -123,11 +131,20 @@ impl Untold {
     }
 
     pub(super) fn sent(&mut self, what: Announcement, arrived: u64) {
-        // One that was sent before tells of the same, even if all that is settled.
-        let Entry::Vacant(first_sent) = self.pending_by.entry(what.id.clone()) else {
-            return;
-        };
-        first_sent.insert(what.names.len() + what.more);
+        let results = what.names.len() + what.more;
+        match self.pending_by.entry(what.id.clone()) {
+            Entry::Vacant(first_sent) => {
+                first_sent.insert(results);
+                self.again = self.again.saturating_sub(results);
+            }
+            // It tells of the same: of what is settled no more than came again.
+            Entry::Occupied(mut sent_before) => {
+                let more = self.again.min(results.saturating_sub(*sent_before.get()));
+                self.again -= more;
+                *sent_before.get_mut() += more;
+                return;
+            }
+        }
         for name in &what.names {
             if let Some(waiting) = self.waiting.get_mut(name) {
                 waiting.may_be_told = true;
@@ -146,7 +163,6 @@ impl Untold {
     /// The platform took a message: it reached the agent, or will. If all that
     /// had arrived by then is told, nothing is asked of that any more.
     pub(super) fn accepted(&mut self, id: &str, stream: &Stream) {
-        self.settles(id);
         let is_it = |message: &&mut Message| message.what.id == id && !message.is_accepted;
         let Some(message) = self.messages.iter_mut().find(is_it) else {
             return;
@@ -261,14 +277,28 @@ mod tests {
     }
 
     #[test]
-    fn the_agent_learns_later_that_the_reader_has_them() {
+    fn the_agent_learns_later_what_came_of_a_message() {
         let mut told = Told::after(2);
         told.sent("m1", &[1], 1);
         told.arrive(1);
         told.accepted("m2", &[3], 0, &[]);
-        assert_eq!((told.untold.waiting.len(), told.untold.pending()), (0, 2));
+        assert_eq!((told.untold.waiting.len(), told.untold.pending()), (0, 3));
+        told.untold.settles("m2");
         told.untold.settles("m1");
-        told.untold.accepted("m1", &lying(&[]));
+        told.untold.settles("m1");
         assert_eq!(told.untold.pending(), 0);
+    }
+
+    #[test]
+    fn what_came_again_is_told_again_by_the_same_message() {
+        let mut told = Told::after(2);
+        for _ in 0..2 {
+            told.sent("m1", &[1, 2], 0);
+            told.untold.settles("m1");
+            assert_eq!(told.untold.pending(), 0);
+            told.untold.arrives_again();
+            told.untold.arrives_again();
+        }
+        assert_eq!(told.untold.pending(), 2);
     }
 }

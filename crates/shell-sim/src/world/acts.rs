@@ -12,6 +12,18 @@ use crate::lists::ReadList;
 use crate::plan::{Act, DiskTrouble, Entry, OWN, foreign};
 
 impl World {
+    /// Whether what was first listed at `since` may have come so many times too
+    /// often: once for each undoing of what was durable, if it is remembered.
+    #[must_use]
+    pub fn may_come_again(&self, times: usize, since: Duration) -> bool {
+        times == 0 || self.is_forgotten || self.plan.undone(since..=self.now).count() >= times
+    }
+
+    /// When something durable was undone for the last time, if ever.
+    pub(crate) fn last_undone(&self) -> Option<Duration> {
+        self.plan.undone(Duration::ZERO..=self.now).max()
+    }
+
     pub(super) fn act(&mut self, act: Act) {
         self.seen.acts.add(act.name());
         self.tell_trace(Party::Plan, act.name(), || format!("{act:?}"));

@@ -229,13 +229,6 @@ impl World {
         self.now
     }
 
-    /// Whether what was first listed at `since` may have come so many times too
-    /// often: once for each undoing of what was durable, if it is remembered.
-    #[must_use]
-    pub fn may_come_again(&self, times: usize, since: Duration) -> bool {
-        times == 0 || self.is_forgotten || self.plan.undone(&(since..=self.now)) >= times
-    }
-
     /// The agent's configuration.
     #[must_use]
     pub const fn config(&self) -> &ValidConfig {

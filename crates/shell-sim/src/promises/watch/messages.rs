@@ -29,7 +29,10 @@ impl Promise for CooldownAndNews {
         };
         self.messages += 1;
         let earlier = self.sent.insert(id.clone(), (sent.at, false));
-        if earlier.is_some_and(|(at, is_taken)| is_taken && view.arrivals.lost() < at) {
+        let is_told = |(at, is_taken): (Duration, bool)| {
+            is_taken && view.arrivals.lost() < at && !view.world.may_come_again(1, at)
+        };
+        if earlier.is_some_and(is_told) {
             return Err(format!("S3: message {id} is sent again, and was taken"));
         }
         let since = self.last.replace(sent.at).map(|last| sent.at - last);
