@@ -17,15 +17,16 @@ use crate::world::ResultName;
 #[derive(Debug, Default)]
 pub(crate) struct ReadList {
     pub(crate) body: Vec<u8>,
-    /// Each row's bytes in the body with what it says; empty if the list is
-    /// an unusual one.
-    rows: Vec<(Range<usize>, OwnResult)>,
+    /// Empty if the list is an unusual one.
+    rows: Vec<Row>,
     /// The results that it names, in order, each once.
     pub(crate) names: Vec<Named>,
     /// Whether the list before had the same results in the same rows.
     pub(crate) says_the_same: bool,
 }
 
+/// A row's bytes in the body with what it says.
+type Row = (Range<usize>, OwnResult);
 /// A finished result of the own workspace, and whether the text of a completed
 /// one is shown.
 pub(crate) type Named = (Rc<ResultName>, bool);
@@ -33,30 +34,125 @@ pub(crate) type Named = (Rc<ResultName>, bool);
 type OwnResult = Option<Named>;
 
 impl ReadList {
-    /// `None` if the body is no list.
+    /// `None` if the body is no list. Else what is of use of the one `before`
+    /// is taken out of it.
     pub(crate) fn of(body: &[u8], before: Option<&mut Self>) -> Option<Self> {
         if body.trim_ascii_start().first() != Some(&b'[') {
             return None;
         }
-        let mut read = Self { body: body.to_vec(), ..Self::default() };
-        let no_list = Self::default();
-        let last = before.as_deref().unwrap_or(&no_list);
-        let Some(rows) = usual_rows(body, last) else {
+        let mut nothing = Self::default();
+        let last = before.unwrap_or(&mut nothing);
+        let Some(change) = Change::of(body, last) else {
             let Ok(Value::Array(rows)) = serde_json::from_slice(body) else { return None };
-            read.names = names(rows.iter().take(ROWS_MAX).filter_map(own_result));
-            return Some(read);
+            let names = names(rows.iter().take(ROWS_MAX).filter_map(own_result));
+            return Some(Self { body: body.to_vec(), names, ..Self::default() });
         };
-        let said = |rows: &[(Range<usize>, OwnResult)], at: usize| rows[at].1 == last.rows[at].1;
-        read.says_the_same = !rows.is_empty()
-            && rows.len() == last.rows.len()
-            && (0..rows.len()).all(|at| said(&rows, at));
-        read.names = match before.filter(|_| read.says_the_same) {
-            Some(before) => std::mem::take(&mut before.names),
-            None => names(rows.iter().filter_map(|(_, result)| result.clone())),
-        };
-        read.rows = rows;
+        let mut read = std::mem::take(last);
+        read.become_of(body, change);
         Some(read)
     }
+
+    fn become_of(&mut self, body: &[u8], change: Change) {
+        let (head, tail) = change.known;
+        let old = self.rows.get(head..tail).unwrap_or_default();
+        let said = |row: &Row| row.1.clone();
+        let is_same = old.iter().map(said).eq(change.rows.iter().map(said));
+        for (bytes, _) in self.rows.iter_mut().skip(tail) {
+            *bytes = moved(bytes.start, &self.body, body)..moved(bytes.end, &self.body, body);
+        }
+        self.rows.splice(head..tail, change.rows);
+        self.says_the_same = is_same && !self.rows.is_empty();
+        if !self.says_the_same {
+            self.names = names(self.rows.iter().filter_map(said));
+        }
+        self.body.truncate(change.same);
+        self.body.extend_from_slice(&body[change.same..]);
+    }
+}
+
+/// Where what stood at `place`, in an end that both bodies have, stands now.
+const fn moved(place: usize, before: &[u8], now: &[u8]) -> usize {
+    place + now.len() - before.len()
+}
+
+/// What a list without white space between its rows has in place of some rows
+/// of the list before.
+struct Change {
+    /// Bytes at the start that are the same.
+    same: usize,
+    /// The rows from here to there are gone.
+    known: (usize, usize),
+    rows: Vec<Row>,
+}
+
+impl Change {
+    /// `None` for a list that is not as the platform writes it, or has more
+    /// than [`ROWS_MAX`] rows.
+    ///
+    /// An object's text ends where its bracket closes: where a row of the last
+    /// list stands again, a parser would read that row and nothing else.
+    fn of(body: &[u8], last: &ReadList) -> Option<Self> {
+        let same = same_start(body, &last.body);
+        let same_end = same_end(&body[same..], &last.body[same..]);
+        let head = last.rows.partition_point(|(bytes, _)| bytes.end <= same);
+        let first_again = last.body.len() - same_end;
+        let mut tail = last.rows.partition_point(|(bytes, _)| bytes.start < first_again).max(head);
+        let mut rows = Vec::new();
+        let mut next = match head.checked_sub(1).and_then(|row| last.rows.get(row)) {
+            Some((bytes, _)) => next_row(body, bytes.end, head)?,
+            None if body == b"[]" => None,
+            None => body.strip_prefix(b"[").map(|_| Some(1))?,
+        };
+        // Since the last row that was known: so many more may have been skipped.
+        let (mut known, mut missed) = (head, 0);
+        while let Some(at) = next {
+            let again = |row: &Row| moved(row.0.start, &last.body, body);
+            while last.rows.get(tail).is_some_and(|row| again(row) < at) {
+                tail += 1;
+            }
+            if last.rows.get(tail).is_some_and(|row| again(row) == at) {
+                let count = head + rows.len() + last.rows.len() - tail;
+                return (count <= ROWS_MAX).then_some(Self { same, known: (head, tail), rows });
+            }
+            let rest = body.get(at..)?;
+            let candidates = last.rows.iter().enumerate().skip(known).take(missed + 1);
+            let mut candidates =
+                candidates.filter(|(_, (bytes, _))| rest.starts_with(&last.body[bytes.clone()]));
+            let (length, result) = match candidates.next() {
+                Some((place, (bytes, result))) => {
+                    (known, missed) = (place + 1, 0);
+                    (bytes.len(), result.clone())
+                }
+                None => {
+                    missed += 1;
+                    read_row(rest)?
+                }
+            };
+            rows.push((at..at + length, result));
+            next = next_row(body, at + length, head + rows.len())?;
+        }
+        Some(Self { same, known: (head, last.rows.len()), rows })
+    }
+}
+
+/// Bytes that are compared at once.
+const CHUNK: usize = 512;
+
+/// How many bytes at the start both have.
+fn same_start(one: &[u8], other: &[u8]) -> usize {
+    let chunks = one.chunks_exact(CHUNK).zip(other.chunks_exact(CHUNK));
+    let whole = CHUNK * chunks.take_while(|(one, other)| one == other).count();
+    let rest = one[whole..].iter().zip(&other[whole..]);
+    whole + rest.take_while(|(one, other)| one == other).count()
+}
+
+/// How many bytes at the end both have.
+fn same_end(one: &[u8], other: &[u8]) -> usize {
+    let chunks = one.rchunks_exact(CHUNK).zip(other.rchunks_exact(CHUNK));
+    let whole = CHUNK * chunks.take_while(|(one, other)| one == other).count();
+    let (one, other) = (&one[..one.len() - whole], &other[..other.len() - whole]);
+    let rest = one.iter().rev().zip(other.iter().rev());
+    whole + rest.take_while(|(one, other)| one == other).count()
 }
 
 fn names(results: impl Iterator<Item = Named>) -> Vec<Named> {
@@ -108,50 +204,22 @@ struct UsualRow<'a> {
     direction: Cow<'a, str>,
 }
 
-/// The rows of a list without white space between them, at most
-/// [`ROWS_MAX`]; `None` for any other.
-///
-/// An object's text ends where its bracket closes: where a row of the last
-/// list stands again, a parser would read that row and nothing else.
-fn usual_rows(body: &[u8], last: &ReadList) -> Option<Vec<(Range<usize>, OwnResult)>> {
-    let mut rows = Vec::with_capacity(last.rows.len());
-    let mut at = body.strip_prefix(b"[").map(|_| 1)?;
-    if body == b"[]" {
-        return Some(rows);
+/// Where the row after the first `count` begins, if there is one; nothing if
+/// the list goes on in another way.
+fn next_row(body: &[u8], at: usize, count: usize) -> Option<Option<usize>> {
+    match body.get(at..)? {
+        b"]" => Some(None),
+        [b',', ..] if count < ROWS_MAX => Some(Some(at + 1)),
+        _ => None,
     }
-    // Since the last row that was known: so many more may have been skipped.
-    let (mut next, mut missed) = (0, 0);
-    loop {
-        let rest = body.get(at..)?;
-        let candidates = last.rows.iter().enumerate().skip(next).take(missed + 1);
-        let mut known =
-            candidates.filter(|(_, (bytes, _))| rest.starts_with(&last.body[bytes.clone()]));
-        let (length, result) = match known.next() {
-            Some((place, (bytes, result))) => {
-                (next, missed) = (place + 1, 0);
-                (bytes.len(), result.clone())
-            }
-            None => {
-                missed += 1;
-                let mut rows = serde_json::Deserializer::from_slice(rest).into_iter();
-                let row: UsualRow<'_> = rows.next()?.ok()?;
-                let result = result_of(
-                    &row.delegation_id,
-                    &row.status,
-                    &row.source_id,
-                    &row.response_preview,
-                );
-                (rows.byte_offset(), result)
-            }
-        };
-        rows.push((at..at + length, result));
-        at += length;
-        match body.get(at..)? {
-            b"]" => return Some(rows),
-            [b',', ..] if rows.len() < ROWS_MAX => at += 1,
-            _ => return None,
-        }
-    }
+}
+
+/// The row at the start of these bytes: its length, and what it names.
+fn read_row(bytes: &[u8]) -> Option<(usize, OwnResult)> {
+    let mut rows = serde_json::Deserializer::from_slice(bytes).into_iter();
+    let row: UsualRow<'_> = rows.next()?.ok()?;
+    let result = result_of(&row.delegation_id, &row.status, &row.source_id, &row.response_preview);
+    Some((rows.byte_offset(), result))
 }
 
 fn own_result(row: &Value) -> OwnResult {
@@ -173,6 +241,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::dice::Dice;
 
     fn row(number: u32, preview: &str) -> Value {
         json!({"id": format!("row {number}"), "type": "delegation", "source_id": OWN,
@@ -211,6 +280,34 @@ mod tests {
             let read = ReadList::of(body.as_bytes(), last.as_mut()).unwrap();
             assert_eq!((read.rows.len(), &read.names), (list.len(), &as_values(&body)), "{body}");
             last = Some(read);
+        }
+    }
+
+    #[test]
+    fn any_change_is_read_as_if_all_were_read() {
+        let mut dice = Dice::new(7);
+        let mut pick = |below: usize| usize::try_from(dice.below(below as u64)).unwrap();
+        let mut list = vec![row(0, "")];
+        let mut last = ReadList::default();
+        for number in 0..5_000 {
+            let place = pick(list.len() + 1);
+            let new = row(number % 60, &"a text ".repeat(pick(90)));
+            match pick(5) {
+                0 if list.len() < 20 => list.insert(place, new),
+                1 if place < list.len() => drop(list.remove(place)),
+                2 if place < list.len() => list[place] = new,
+                3 if place < list.len() => list.rotate_left(place),
+                _ => list.truncate(place.max(12)),
+            }
+            let body = Value::from(list.clone()).to_string();
+            let anew = ReadList::of(body.as_bytes(), None).unwrap();
+            let said =
+                |read: &ReadList| read.rows.iter().map(|row| row.1.clone()).collect::<Vec<_>>();
+            let says_the_same = !list.is_empty() && said(&anew) == said(&last);
+            let read = ReadList::of(body.as_bytes(), Some(&mut last)).unwrap();
+            assert_eq!((&read.body, &read.rows), (&anew.body, &anew.rows), "{number}");
+            assert_eq!((&read.names, read.says_the_same), (&anew.names, says_the_same), "{number}");
+            last = read;
         }
     }
 

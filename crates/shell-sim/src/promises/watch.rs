@@ -454,7 +454,9 @@ impl Watch {
         let came_in = world.seen.notices.len() as u64 + world.seen.other_lists + self.known.files;
         let due = self.sampled.next + SAMPLE_EVERY * SELDOM;
         if came_in != self.sampled.came_in || world.now() >= due {
-            self.sampled = Sampled { next: world.now() + SAMPLE_EVERY, came_in };
+            // After the first day as seldom as a sixth of the run so far.
+            let pause = SAMPLE_EVERY.max(world.now() / SELDOM);
+            self.sampled = Sampled { next: world.now() + pause, came_in };
             self.sample(world);
         }
     }

@@ -25,7 +25,7 @@ use crate::agenda::Agenda;
 use crate::dice::Dice;
 use crate::disk::VirtualDisk;
 use crate::lists::{Named, ReadList};
-use crate::plan::{Act, OWN, Plan};
+use crate::plan::{Act, Entry, OWN, Plan};
 use crate::promises::watch::{Broken, Watch};
 use clocks::Clocks;
 use files::Files;
@@ -248,8 +248,8 @@ impl World {
         {
             self.write_token(&token);
         }
-        for entry in self.plan.entries.clone() {
-            self.agenda.put(Duration::from_millis(entry.at_ms), Happening::Act(entry.act));
+        for Entry { at_ms, act } in &self.plan.entries {
+            self.agenda.put(Duration::from_millis(*at_ms), Happening::Act(act.clone()));
         }
         self.agenda.put(Duration::ZERO, Happening::Starts);
     }
