@@ -437,7 +437,10 @@ impl Announcer {
     /// The machine stops: what is in flight becomes unanswered, as the
     /// journal already has it.
     pub(crate) fn stop(&mut self, fx: &mut Effects) {
-        self.stage = Stage::Idle;
+        // One that was sent stays so, for a journal that is being opened.
+        if !matches!(self.stage, Stage::Sending(_)) {
+            self.stage = Stage::Idle;
+        }
         fx.abandon(Slot::Parent);
         fx.abandon(Slot::SelfMessage);
     }

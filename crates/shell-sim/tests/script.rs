@@ -61,6 +61,7 @@ cases! {
     status_in_trouble,
     stop,
     stop_while_away,
+    stop_while_sending,
     stop_with_disk,
     suspend,
     token_rotation,
