@@ -47,7 +47,7 @@ pub fn s7_a_minted_token_is_saved_privately_and_used(shell: &Shell) {
 /// way stays there and is used: the minted one is refused by then.
 pub fn s7_a_minted_token_replaces_none_put_there_meanwhile(shell: &Shell) {
     let scene = without_token();
-    // Within a request's deadline, which is a third of the interval.
+    // Within a request's deadline, which is two thirds of the interval.
     let late = json!({"route": "register", "times": 1, "effect": {"kind": "delay", "ms": 500}});
     scene.platform.post("faults", &late);
     let mut agent = start_registering(shell, &scene, Duration::from_secs(2));

@@ -70,6 +70,9 @@ pub struct Seen {
     pub accepted_messages: Vec<(Duration, String)>,
     /// Self-messages that the platform got.
     pub calls: u64,
+    /// Self-messages that came twice and were refused the second time, of
+    /// which alone the agent heard: their ids.
+    pub denied: Vec<String>,
     /// Lists that reached the agent.
     pub lists: u64,
     /// Those of them that were not, byte for byte, the one before.
@@ -95,9 +98,6 @@ pub struct Seen {
     pub stops: Vec<Stopping>,
     /// When the machine fell asleep.
     pub sleeps: Vec<Duration>,
-    /// Self-messages that came twice and were refused the second time, of
-    /// which alone the agent heard: their ids.
-    pub denied: Vec<String>,
     /// Those of them in which its monotonic clock slept, too.
     pub unnoticed_sleeps: Vec<Duration>,
     /// When the machine woke from sleep.
