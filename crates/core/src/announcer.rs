@@ -376,6 +376,7 @@ impl Announcer {
             store.memory.apply(record.clone());
             store.append(record);
         }
+        self.taken(store, fx);
     }
 
     /// Whether the agent was told is for the results file to say; the reader

@@ -64,6 +64,7 @@ cases! {
     stop_while_sending,
     stop_with_disk,
     suspend,
+    taken_while_sent_again,
     token_rotation,
     twin_rows,
     twins_gone,

@@ -124,3 +124,24 @@ fn what_waits_for_room_has_the_first_in_doubt_sent_again() {
     let Stage::Journalling(message) = &announcer.stage else { panic!("it has room now") };
     assert_eq!(message.keys, [waiting]);
 }
+
+/// What the reader took while the message was sent again is told, whatever
+/// comes of that: it is not sent a third time.
+#[test]
+fn what_was_taken_while_it_was_sent_again_is_told() {
+    let config = Config::new("ws", "http://p").validate().unwrap();
+    let mut fx = Effects::new(1, Now::default());
+    let mut store = opened(&mut fx, true);
+    let mut announcer = Announcer::new(&fx);
+    announcer.add_unanswered(&mut store, &fx, message(), config.reannounce_after);
+    fx.now.monotonic = fx.at().plus(config.reannounce_after);
+    announcer.begin(&config, &mut store, &mut fx);
+    assert!(matches!(announcer.stage, Stage::Sending(_)));
+
+    store.memory.apply(JournalRecord::Taken { through: 1 });
+    announcer.taken(&mut store, &mut fx);
+    let refused = Response { status: 503, retry_after_s: None, body: "".into(), complete: true };
+    announcer.landed(&config, &mut store, &mut fx, Outcome::Response(refused));
+    assert_eq!((announcer.unanswered.len(), store.memory.untold_len()), (0, 0));
+    assert_eq!(announcer.next_due(), None);
+}

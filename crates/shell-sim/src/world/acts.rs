@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use everbeat_core::{Config, Event, Outcome, Report};
+use everbeat_core::{Config, Event, Outcome, Placement, Report};
 use everbeat_platform::{AgentMode, Fault, FaultEffect, Finish, NewDelegation, Route};
 use serde_json::{Value, json};
 
@@ -249,8 +249,16 @@ impl World {
         self.secrets.add(token);
     }
 
-    /// What reached the agent: a list, or a token.
+    /// What reached the agent: a list, a token, or that its results were taken.
     pub(super) fn note_outcome(&mut self, outcome: &Outcome) {
+        let is_taken = matches!(
+            outcome,
+            Outcome::ResultsProbed { present: false }
+                | Outcome::BatchStored { placement: Placement::Placed { merged: false }, .. }
+        );
+        if is_taken {
+            self.seen.found_taken = Some(self.now);
+        }
         let Outcome::Response(response) = outcome else {
             return;
         };

@@ -73,6 +73,9 @@ pub struct Seen {
     /// Self-messages that came twice and were refused the second time, of
     /// which alone the agent heard: their ids.
     pub denied: Vec<String>,
+    /// When the agent last saw that the reader had taken all that it placed
+    /// before.
+    pub found_taken: Option<Duration>,
     /// Lists that reached the agent.
     pub lists: u64,
     /// Those of them that were not, byte for byte, the one before.

@@ -17,9 +17,35 @@ pub(super) struct CooldownAndNews {
     last: Option<Duration>,
     /// By which messages.
     told: BTreeMap<ResultName, BTreeSet<String>>,
-    /// When each was last sent, and whether the agent then heard that it was
-    /// taken.
-    sent: BTreeMap<String, (Duration, bool)>,
+    sent: BTreeMap<String, Past>,
+}
+
+/// What became of a message so far.
+#[derive(Clone, Copy)]
+struct Past {
+    first_sent: Duration,
+    last_sent: Duration,
+    /// Whether the agent heard since then that the platform took it.
+    was_accepted: bool,
+    /// Whether the agent ever heard nothing of it: then what the reader takes
+    /// is the answer, whatever is heard of it later.
+    is_in_doubt: bool,
+}
+
+impl Past {
+    /// Why there is nothing in it to tell, if so.
+    fn is_over(self, view: &View<'_>) -> Option<&'static str> {
+        let seen = &view.world.seen;
+        let holds = |at| view.arrivals.lost() < at && !view.world.may_come_again(1, at);
+        if self.was_accepted && holds(self.last_sent) {
+            return Some("was taken");
+        }
+        let started = seen.starts.last().copied().unwrap_or_default();
+        let is_after = |at: &Duration| *at > self.first_sent && *at > started && *at < view.now();
+        let is_read = seen.found_taken.as_ref().is_some_and(is_after);
+        let is_told = self.is_in_doubt && is_read && holds(self.first_sent);
+        is_told.then_some("what it tells was seen to be taken from the file")
+    }
 }
 
 impl Promise for CooldownAndNews {
@@ -28,13 +54,17 @@ impl Promise for CooldownAndNews {
             return Ok(());
         };
         self.messages += 1;
-        let earlier = self.sent.insert(id.clone(), (sent.at, false));
-        let is_told = |(at, is_taken): (Duration, bool)| {
-            is_taken && view.arrivals.lost() < at && !view.world.may_come_again(1, at)
-        };
-        if earlier.is_some_and(is_told) {
-            return Err(format!("S3: message {id} is sent again, and was taken"));
+        let past = self.sent.get(id).copied();
+        if let Some(why) = past.and_then(|past| past.is_over(view)) {
+            return Err(format!("S3: message {id} is sent again, and {why}"));
         }
+        let past = self.sent.entry(id.clone()).or_insert(Past {
+            first_sent: sent.at,
+            last_sent: sent.at,
+            was_accepted: false,
+            is_in_doubt: false,
+        });
+        (past.last_sent, past.was_accepted) = (sent.at, false);
         let since = self.last.replace(sent.at).map(|last| sent.at - last);
         if let Some(since) = since.filter(|since| *since < view.world.config().cooldown) {
             return Err(format!("S3: a self-message {since:?} after the last"));
@@ -47,9 +77,14 @@ impl Promise for CooldownAndNews {
 
     fn said(&mut self, _: &View<'_>, notice: &Notice) -> Checked {
         if let Notice::Announced { message_id, .. } = notice
-            && let Some((_, is_taken)) = self.sent.get_mut(message_id)
+            && let Some(past) = self.sent.get_mut(message_id)
         {
-            *is_taken = true;
+            past.was_accepted = true;
+        }
+        if let Notice::AnnouncementUnanswered { message_id } = notice
+            && let Some(past) = self.sent.get_mut(message_id)
+        {
+            past.is_in_doubt = true;
         }
         Ok(())
     }
