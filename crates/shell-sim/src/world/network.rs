@@ -84,7 +84,7 @@ impl World {
         let reply = self.platform.handle(self.now, wall_ms, request);
         // The agent hears of the second try alone: that nothing came of it.
         let second = reply.answer.status;
-        if first.is_some_and(|first| first != second) && second >= 400 {
+        if first.is_some_and(|first| first != second) && second >= 300 {
             self.seen.denied.extend(wire::message_id(request));
         }
         self.tell_trace(Party::Platform, &reply.answer.status.to_string(), || {
