@@ -117,10 +117,10 @@ pub(super) struct StoredFirst {
 
 impl Promise for StoredFirst {
     fn sent(&mut self, view: &View<'_>, sent: &Sent) -> Checked {
-        let Request::SelfMessage { text, .. } = &sent.what else {
+        let Request::SelfMessage { id, text } = &sent.what else {
             return Ok(());
         };
-        let named = named_in(text);
+        let named = Announcement::read(id, text).names;
         self.told += named.len() as u64;
         let is_wrong =
             |name: &&ResultName| !view.arrivals.has_arrived(name) && !view.may_be_unknown(name);

@@ -81,10 +81,10 @@ impl Promise for NoSelfDrive {
         let Request::SelfMessage { id, text } = &sent.what else {
             return Ok(());
         };
-        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with('-')).collect();
-        // A message that only counts some of its results may be any.
-        if !lines.iter().any(|line| line.starts_with("- and ")) {
-            let lines = lines.into_iter().map(str::to_owned).collect();
+        // A message that does not name all of its results may be any.
+        if Announcement::read(id, text).more == 0 {
+            let lines = text.lines().filter(|line| line.starts_with('-'));
+            let lines = lines.map(str::to_owned).collect();
             let earlier = self.by_results.insert(lines, id.clone());
             if earlier.is_some_and(|earlier| earlier != *id) {
                 return Err("S9: the same results under another id".into());
