@@ -116,13 +116,13 @@ impl Fleet {
         for (number, token) in (0..plan.agents).zip(fleet.make_workspaces()?) {
             let config = agent::config(plan, number).map_err(|error| error.to_string())?;
             fleet.agents.push(Agent::new(config, token));
-            let share = f64::from(number) / f64::from(plan.agents.max(1));
-            let at = plan.started_over.mul_f64(share);
-            fleet.agenda.put(at, Happening::Starts { agent: number });
         }
-        for entry in plan.entries.clone() {
-            fleet.agenda.put(entry.at, Happening::Act(entry.act));
-        }
+        let starts = (0..plan.agents).map(|agent| {
+            let share = f64::from(agent) / f64::from(plan.agents.max(1));
+            (plan.started_over.mul_f64(share), Happening::Starts { agent })
+        });
+        let acts = plan.entries.iter().map(|entry| (entry.at, Happening::Act(entry.act.clone())));
+        fleet.agenda = Agenda::of(starts.chain(acts));
         Ok(fleet)
     }
 

@@ -248,9 +248,10 @@ impl World {
         {
             self.write_token(&token);
         }
-        for Entry { at_ms, act } in &self.plan.entries {
-            self.agenda.put(Duration::from_millis(*at_ms), Happening::Act(act.clone()));
-        }
+        let planned = self.plan.entries.iter().map(|Entry { at_ms, act }| {
+            (Duration::from_millis(*at_ms), Happening::Act(act.clone()))
+        });
+        self.agenda = Agenda::of(planned);
         self.agenda.put(Duration::ZERO, Happening::Starts);
     }
 
