@@ -1,7 +1,7 @@
 //! What a person is to make of the status, and to do about it.
 
 use everbeat_core::limits::LIVENESS_TTL;
-use everbeat_core::{OutageStatus, Phase};
+use everbeat_core::{OutageStatus, Phase, PipelineStatus, WakeStatus};
 use serde_json::{Value, json};
 
 use super::{Control, Facts};
@@ -41,7 +41,7 @@ fn lines(facts: &Facts, answer: &Answer) -> Vec<Line> {
         beat(facts, answer),
         files(facts, answer),
         polls(facts, answer),
-        wake(answer),
+        wake(&answer.status.wake, &answer.status.pipeline),
         registration(answer),
         wedge(answer),
     ]
@@ -117,13 +117,15 @@ fn polls(facts: &Facts, answer: &Answer) -> Option<Line> {
     line(Level::Degraded, what, then)
 }
 
-fn wake(answer: &Answer) -> Option<Line> {
-    let wake = &answer.status.wake;
+/// What failed last is over once the reader has all that was to be told.
+fn wake(wake: &WakeStatus, pipeline: &PipelineStatus) -> Option<Line> {
+    let PipelineStatus { stored, announcing, unanswered, .. } = pipeline;
     if wake.sent_last_hour >= wake.per_hour_max as usize {
         let what = "this hour's messages to the agent are used up";
         return line(Level::Degraded, what, "results wait in the results file");
     }
-    let outage = wake.outage.as_ref()?;
+    let waits = [stored, announcing, unanswered].into_iter().any(|stage| stage.count > 0);
+    let outage = wake.outage.as_ref().filter(|_| waits)?;
     let what = format!("telling the agent fails {}", story(outage));
     line(Level::Degraded, what, "look at the workspace's agent; results are stored and wait")
 }
@@ -152,5 +154,53 @@ pub(crate) fn headline(control: &Control, answer: &Answer) -> String {
     match control.supervised.words() {
         Some(process) => format!("{beat}; {process}"),
         None => beat,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use everbeat_core::StageStatus;
+
+    use super::*;
+
+    #[test]
+    fn that_telling_fails_is_said_while_something_waits() {
+        let outage =
+            OutageStatus { since: Duration::from_secs(90), failures: 2, cause: "HTTP 502".into() };
+        let status = WakeStatus {
+            last_accepted_age: None,
+            last_message_id: None,
+            last_results: StageStatus::default(),
+            cooldown: Duration::from_secs(60),
+            cooldown_left: Duration::ZERO,
+            sent_last_hour: 2,
+            per_hour_max: 60,
+            accepted: 0,
+            in_flight: false,
+            outage: Some(outage),
+        };
+        let nothing = PipelineStatus {
+            discovered: StageStatus::default(),
+            stored: StageStatus::default(),
+            announcing: StageStatus::default(),
+            unanswered: StageStatus::default(),
+            remembered: 1,
+            awaited: 0,
+            held: None,
+            store_open: true,
+            outage: None,
+        };
+        assert!(wake(&status, &nothing).is_none());
+        let one = StageStatus { count: 1, ids: vec!["d1".into()] };
+        for waiting in [
+            PipelineStatus { stored: one.clone(), ..nothing.clone() },
+            PipelineStatus { announcing: one.clone(), ..nothing.clone() },
+            PipelineStatus { unanswered: one.clone(), ..nothing.clone() },
+        ] {
+            let said = wake(&status, &waiting).map(|line| line.what).unwrap_or_default();
+            assert!(said.contains("telling the agent fails"), "{said}");
+        }
     }
 }
