@@ -1,6 +1,7 @@
 //! The cases that DELIVERY lists, one by one, on the real store.
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test may panic")]
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use everbeat_core::{
@@ -298,6 +299,39 @@ fn a_number_that_the_journal_forgot_is_not_used_again() {
     assert_eq!(standing(&disk), "old\n", "a file set aside is never deleted");
     let (_, opened) = open(&disk_after_restart(&disk));
     assert_eq!(opened.repairs, []);
+}
+
+/// What the journal forgot is not put in the way of a batch that is half way
+/// there: only the reader could end that, who is told of nothing.
+#[test]
+fn what_the_journal_forgot_is_put_back_after_the_batch_is_placed() {
+    let disk = new_disk();
+    let (mut agent, _) = open(&disk);
+    store(&mut agent, 1, &["a"]);
+    disk.put(&private("9.old"), Thing::File(b"old\n".to_vec()), true);
+    let is_set_aside = Cell::new(false);
+    disk.set_hook(Some(Box::new(move |_: &VirtualDisk, call: &Call| {
+        let is_rename = call.kind == CallKind::RenameNoReplace;
+        if is_rename && call.path == results() {
+            is_set_aside.set(true);
+        }
+        if is_rename && is_set_aside.get() && call.path == private("2.new") {
+            Verdict::Die
+        } else {
+            Verdict::Go
+        }
+    })));
+    failure(agent.carry_out(batch(2, &["b"])));
+    disk.set_hook(None);
+    assert_eq!(disk.contents(results()), None);
+
+    let (_, opened) = open(&disk_after_restart(&disk));
+    assert_eq!(opened.placement, Some(MERGED));
+    assert_eq!(standing(&disk), "b\na\n");
+    let mut reader = Reader::new(results());
+    (0..3).for_each(|_| reader.step(&disk));
+    open(&disk_after_restart(&disk));
+    assert_eq!(standing(&disk), "old\n", "a file set aside is never deleted");
 }
 
 #[test]

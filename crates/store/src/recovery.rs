@@ -15,6 +15,9 @@
 //! The steps are those of [`placing`](crate::placing). What is not a regular
 //! file of this user was not made here: it is left and told.
 //!
+//! Between steps 6 and 8 of batch `k` nothing else is put at `P`: the batch goes
+//! there first.
+//!
 //! An `A_j` that is left is of a batch that the journal lost. Were the number
 //! used again it would be taken for that batch's own, so the journal notes an
 //! empty batch past it.
@@ -43,14 +46,24 @@ pub(crate) fn recover<D: Disk>(
     repairs: &mut Vec<Repair>,
 ) -> Result<Recovered, FileFailure> {
     let last = journal.position.last_batch;
-    let mut highest = last;
-    for private in private_files(disk, paths, last)? {
-        if private != Private::New(last) && private != Private::Aside(last) {
-            highest = highest.max(clear_stray(disk, paths, last, private, repairs)?);
-        }
-    }
     let placing = Placing::new(disk, paths, last, journal.position.last_length);
-    let placement = if last == 0 { None } else { Some(placing.resume()?) };
+    let (own, strays): (Vec<_>, Vec<_>) = private_files(disk, paths, last)?
+        .into_iter()
+        .partition(|private| *private == Private::New(last) || *private == Private::Aside(last));
+    let is_set_aside = last != 0 && own.contains(&Private::Aside(last));
+    let mut placement = None;
+    let mut highest = last;
+    for private in strays {
+        // Between steps 6 and 8 nothing else may be put at `P`: the batch
+        // would wait until somebody took that.
+        if is_set_aside && placement.is_none() && matches!(private, Private::Aside(_)) {
+            placement = Some(placing.resume()?);
+        }
+        highest = highest.max(clear_stray(disk, paths, last, private, repairs)?);
+    }
+    if last != 0 && placement.is_none() {
+        placement = Some(placing.resume()?);
+    }
     // Until the last batch is placed the journal must end with it.
     if highest == last || matches!(placement, Some(Placement::Held { .. })) {
         return Ok(Recovered { placement, record: None });
