@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use everbeat_core::{Config, Event, Outcome, Placement, Report};
+use everbeat_core::{CommandId, Config, Event, Outcome, Placement, Report};
 use everbeat_platform::{AgentMode, Fault, FaultEffect, Finish, NewDelegation, Route};
 use serde_json::{Value, json};
 
@@ -165,6 +165,12 @@ impl World {
         }
     }
 
+    /// Whether there is a process, be it asleep.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Whether no process runs because the machine sleeps.
     pub(super) fn is_asleep(&self) -> bool {
         self.wakes_at().is_some()
@@ -249,8 +255,9 @@ impl World {
         self.secrets.add(token);
     }
 
-    /// What reached the agent: a list, a token, or that its results were taken.
-    pub(super) fn note_outcome(&mut self, outcome: &Outcome) {
+    /// What reached the agent: that a beat was accepted or its results were
+    /// taken, a list, a token.
+    pub(super) fn note_outcome(&mut self, command: CommandId, outcome: &Outcome) {
         let is_taken = matches!(
             outcome,
             Outcome::ResultsProbed { present: false }
@@ -262,6 +269,10 @@ impl World {
         let Outcome::Response(response) = outcome else {
             return;
         };
+        let is_beat = self.process.as_ref().is_some_and(|process| process.beat == Some(command));
+        if is_beat && (200..300).contains(&response.status) {
+            self.seen.beat_taken = Some(self.now);
+        }
         if response.status != 200 || !response.complete {
             return;
         }

@@ -16,6 +16,7 @@ impl World {
             return;
         };
         if let Action::PostHeartbeat(body) = &command.action {
+            (process.beat, self.seen.beat_taken) = (Some(command.id), None);
             if body.runtime_metadata.is_none() && process.has_told_metadata {
                 self.seen.bare_beats.push(self.now);
             }

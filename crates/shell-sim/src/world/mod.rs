@@ -462,7 +462,7 @@ impl World {
             running.number == process && !running.cancelled.remove(&command)
         });
         if awaits {
-            self.note_outcome(&outcome);
+            self.note_outcome(command, &outcome);
             self.tell(Event::Completed { id: command, outcome });
         }
     }

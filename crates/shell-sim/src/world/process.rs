@@ -45,6 +45,8 @@ pub(crate) struct Process<D: Disk> {
     pub(crate) machine: Heartbeat,
     pub(crate) token: TokenInUse,
     pub(crate) cancelled: BTreeSet<CommandId>,
+    /// The last beat.
+    pub(crate) beat: Option<CommandId>,
     /// Whether a beat carried the runtime metadata.
     pub(crate) has_told_metadata: bool,
     disk: D,
@@ -61,6 +63,7 @@ impl<D: Disk + Clone> Process<D> {
             machine: Heartbeat::new(config, seed, now),
             token,
             cancelled: BTreeSet::new(),
+            beat: None,
             has_told_metadata: false,
             store: Store::new(disk.clone(), paths()),
             desk: LeaseDesk::new(seed),

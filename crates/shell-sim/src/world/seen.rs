@@ -82,6 +82,8 @@ pub struct Seen {
     pub other_lists: u64,
     /// Whether the last one said something else than the one before.
     pub list_is_another: bool,
+    /// When the agent heard that its last beat was accepted, if it did.
+    pub beat_taken: Option<Duration>,
     /// When a beat lacked the runtime metadata that an earlier one of the
     /// same process had carried.
     pub bare_beats: Vec<Duration>,

@@ -72,6 +72,7 @@ mod kept {
         s8_deterministic: "S8", 50;
         s9_no_self_drive: "S9", 60;
         l1_beats_on_time: "L1", 100;
+        l1_the_next_beat_among_all_faults: "L1 (among all faults)", 100;
         l2_stored_and_announced_in_time: "L2", 80;
         l3_a_new_token_is_used: "L3", 60;
         l3_a_refused_beat_is_repeated_at_once: "L3 (repeated at once)", 40;

@@ -169,6 +169,12 @@ pub(crate) const ALL: &[Promise] = &[
         fault: Fault::LanesCoupled,
     },
     Promise {
+        name: "L1 (among all faults)",
+        plans: anything,
+        watched: &["L1 next beat"],
+        fault: Fault::LanesCoupled,
+    },
+    Promise {
         name: "L2",
         plans: || {
             let acts = prop_oneof![4 => plans::finishes(), 1 => plans::reads()];
@@ -211,6 +217,12 @@ pub(crate) const ALL: &[Promise] = &[
             plan(120, acts, 6)
         },
         watched: &["L5", "L5 always"],
+        fault: Fault::BackoffUncapped,
+    },
+    Promise {
+        name: "L5 (among all faults)",
+        plans: anything,
+        watched: &["L1 next beat"],
         fault: Fault::BackoffUncapped,
     },
     Promise {

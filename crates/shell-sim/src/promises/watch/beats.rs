@@ -120,6 +120,95 @@ impl Promise for BackAfterHealing {
     }
 }
 
+/// L1 and L5 while faults go on: as long as a process runs, a beat that
+/// succeeded is followed by the next within an interval and its jitter, any
+/// other within the capped backoff.
+#[derive(Default)]
+pub(super) struct NextBeatComes {
+    beats: u64,
+    waits: Option<Wait>,
+}
+
+/// For the beat after this one.
+struct Wait {
+    since: Duration,
+    /// How long the machine slept since.
+    slept: Duration,
+    within: Duration,
+    /// Whether the last beat failed, or there is none.
+    is_in_trouble: bool,
+}
+
+impl Promise for NextBeatComes {
+    fn turned(&mut self, view: &View<'_>, turn: Turn) -> Checked {
+        match turn {
+            // One that is killed at once has done nothing.
+            Turn::Starts if !view.world.is_running() => {}
+            Turn::Starts => {
+                let within = limits::FIRST_BEAT_SPREAD + ROUND_TRIP;
+                let (since, slept) = (view.now(), Duration::ZERO);
+                self.waits = Some(Wait { since, slept, within, is_in_trouble: true });
+            }
+            Turn::Killed | Turn::AskedToStop => self.waits = None,
+            Turn::Sleeps => {
+                let seen = &view.world.seen;
+                if let (Some(wait), Some(slept), Some(woke)) =
+                    (&mut self.waits, seen.sleeps.last(), seen.wakes.last())
+                {
+                    // What was missed comes a little after the wake-up.
+                    wait.slept += *woke - *slept + limits::FIRST_BEAT_SPREAD;
+                }
+            }
+            Turn::TokenWritten => {}
+        }
+        Ok(())
+    }
+
+    fn sent(&mut self, view: &View<'_>, sent: &Sent) -> Checked {
+        if is_beat(sent) && self.waits.is_some() {
+            self.beats += 1;
+            let (within, slept) = (regular(view.world), Duration::ZERO);
+            self.waits = Some(Wait { since: sent.at, slept, within, is_in_trouble: false });
+        }
+        Ok(())
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.waits.as_ref().map(|wait| wait.since + wait.slept + wait.within)
+    }
+
+    fn overdue(&mut self, view: &View<'_>) -> Checked {
+        let Some(wait) = &mut self.waits else {
+            return Ok(());
+        };
+        if wait.is_in_trouble {
+            return Err(format!("L5: no beat is tried since {:?}", wait.since));
+        }
+        let Some(taken) = view.world.seen.beat_taken else {
+            (wait.within, wait.is_in_trouble) = (tried_within(view.world), true);
+            return Ok(());
+        };
+        // The next point of the grid is left out while the beat is under way.
+        let within = taken - wait.since + regular(view.world);
+        if wait.within >= within {
+            return Err(format!("L1: no beat follows the one that was accepted at {taken:?}"));
+        }
+        wait.within = within;
+        Ok(())
+    }
+
+    fn looked_at(&self, _: &View<'_>) -> u64 {
+        self.beats
+    }
+}
+
+/// How soon a beat follows one that failed, at the latest.
+fn tried_within(world: &World) -> Duration {
+    let config = world.config();
+    let cap = limits::BACKOFF_MAX.max(limits::RETRY_AFTER_MAX * 5 / 4).max(config.interval);
+    cap + config.request_deadline() + Duration::from_secs(2)
+}
+
 /// L5: during and after an outage of any length beats are tried within the
 /// capped backoff; a `Retry-After` is honoured, itself capped.
 #[derive(Default)]
@@ -131,11 +220,8 @@ pub(super) struct TriedWithinTheCap {
 impl Promise for TriedWithinTheCap {
     fn sent(&mut self, view: &View<'_>, sent: &Sent) -> Checked {
         if is_beat(sent) {
-            let config = view.world.config();
-            let cap = limits::BACKOFF_MAX.max(limits::RETRY_AFTER_MAX * 5 / 4).max(config.interval);
-            let within = cap + config.request_deadline() + Duration::from_secs(2);
             self.tries += 1;
-            self.due = Some(sent.at + within);
+            self.due = Some(sent.at + tried_within(view.world));
         }
         Ok(())
     }

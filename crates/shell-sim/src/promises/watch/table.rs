@@ -2,7 +2,8 @@
 
 use super::Promise;
 use super::beats::{
-    BackAfterHealing, BeatsOnTime, OneBeatAfterSleep, TriedWithinTheCap, WakesWithABeat,
+    BackAfterHealing, BeatsOnTime, NextBeatComes, OneBeatAfterSleep, TriedWithinTheCap,
+    WakesWithABeat,
 };
 use super::bounds::{Bounded, NoSecretShows};
 use super::contents::{BeatsCarryAll, ForeignStayOut, QuotedAndCut, RowsAreFolded};
@@ -32,6 +33,7 @@ pub const CHECKS: &[(&str, Make)] = &[
     ("S7", of::<NoSecretShows>),
     ("S9", of::<NoSelfDrive>),
     ("L1", of::<BeatsOnTime>),
+    ("L1 next beat", of::<NextBeatComes>),
     ("L1 carries all", of::<BeatsCarryAll>),
     ("L2", of::<ToldInTime>),
     ("L2 polls", of::<PollsGoOn>),
