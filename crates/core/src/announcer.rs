@@ -376,7 +376,9 @@ impl Announcer {
             store.memory.apply(record.clone());
             store.append(record);
         }
-        self.taken(store, fx);
+        if !planted::active(Fault::TakenForgotten) {
+            self.taken(store, fx);
+        }
     }
 
     /// Whether the agent was told is for the results file to say; the reader

@@ -76,6 +76,9 @@ faults! {
     DoubtsUnpaced,
     /// Refused self-messages get a new id each time.
     UnstableMessageId,
+    /// What the reader took while a message was under way is not looked at when
+    /// it is refused.
+    TakenForgotten,
     /// A poll or a self-message in flight holds the beat back.
     LanesCoupled,
     /// A beat has no deadline: one that is never answered is the last.
@@ -106,6 +109,8 @@ faults! {
     AsideRemovedEarly,
     /// A stored batch that a crash kept from its place is not placed later.
     StoredNotPlaced,
+    /// What a lost journal forgot is put back before the last batch is placed.
+    StrayPutBackFirst,
     /// The private names carry no batch number.
     FixedPrivateName,
     /// The journal is written before the private file is synced.

@@ -29,6 +29,7 @@ use crate::files::{At, Renamed, rename_into_gap};
 use crate::journal::Journal;
 use crate::paths::{Paths, Private};
 use crate::placing::Placing;
+use crate::planted::{self, Fault};
 
 /// What came of a recovery.
 pub(crate) struct Recovered {
@@ -56,7 +57,11 @@ pub(crate) fn recover<D: Disk>(
     for private in strays {
         // Between steps 6 and 8 nothing else may be put at `P`: the batch
         // would wait until somebody took that.
-        if is_set_aside && placement.is_none() && matches!(private, Private::Aside(_)) {
+        if is_set_aside
+            && placement.is_none()
+            && matches!(private, Private::Aside(_))
+            && !planted::active(Fault::StrayPutBackFirst)
+        {
             placement = Some(placing.resume()?);
         }
         highest = highest.max(clear_stray(disk, paths, last, private, repairs)?);

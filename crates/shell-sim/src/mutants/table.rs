@@ -16,9 +16,9 @@ pub const fn expected(fault: Fault) -> &'static [&'static str] {
     match fault {
         Fault::ForeignDelivered => &["S1"],
         Fault::PreviewInMessage | Fault::WordsUncut => &["S2"],
-        Fault::NoCooldown => &["S3"],
+        Fault::NoCooldown | Fault::TakenForgotten => &["S3"],
         Fault::WallClockCooldown => &["S3", "L2"],
-        Fault::CooldownDrops | Fault::DoubtsUnpaced => &["L2"],
+        Fault::CooldownDrops | Fault::DoubtsUnpaced | Fault::StrayPutBackFirst => &["L2"],
         Fault::BusyLoop | Fault::BusyLoopAfterTen | Fault::NotifyUnpaced => &["S5"],
         Fault::BackoffUncapped | Fault::BackoffAboveTtl => &["L5", "L1"],
         Fault::RetryAfterUncapped => &["L5", "L1", "L2"],
@@ -78,6 +78,8 @@ pub const fn by_hand(fault: Fault) -> Option<ByHand> {
         Fault::Unbounded => ByHand::Plan(long_lists, "S6"),
         Fault::DoubtsUnpaced => ByHand::Plan(doubts, "L2"),
         Fault::AwayTakenForEmptied => ByHand::Plan(folder_away, "S4"),
+        Fault::TakenForgotten => ByHand::Plan(taken_while_sent_again, "S3"),
+        Fault::StrayPutBackFirst => ByHand::Plan(put_back_in_the_way, "L2"),
         Fault::PlacedBeforeJournal | Fault::StoredNotPlaced => ByHand::Search(|| crashes(1)),
         Fault::AppendedInPlace
         | Fault::RenamedOver
@@ -186,6 +188,14 @@ fn doubts() -> Plan {
 
 fn folder_away() -> Plan {
     found(include_str!("../../tests/plans/folder-away.json"))
+}
+
+fn taken_while_sent_again() -> Plan {
+    found(include_str!("../../tests/plans/taken-while-sent-again.json"))
+}
+
+fn put_back_in_the_way() -> Plan {
+    found(include_str!("../../tests/plans/put-back-in-the-way.json"))
 }
 
 /// A plan that a sweep found and that is kept.
