@@ -269,9 +269,10 @@ impl World {
         let Outcome::Response(response) = outcome else {
             return;
         };
-        let is_beat = self.process.as_ref().is_some_and(|process| process.beat == Some(command));
-        if is_beat && (200..300).contains(&response.status) {
-            self.seen.beat_taken = Some(self.now);
+        if self.process.as_ref().is_some_and(|process| process.beat == Some(command)) {
+            let is_accepted = (200..300).contains(&response.status);
+            self.seen.beat_taken = is_accepted.then_some(self.now);
+            return;
         }
         if response.status != 200 || !response.complete {
             return;
