@@ -153,7 +153,7 @@ impl View<'_> {
 
     /// When the faults end.
     #[must_use]
-    pub const fn healed(&self) -> Duration {
+    pub fn healed(&self) -> Duration {
         Duration::from_millis(self.world.plan.faults_end_ms)
     }
 }

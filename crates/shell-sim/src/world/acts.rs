@@ -24,13 +24,13 @@ impl World {
         self.plan.undone(Duration::ZERO..=self.now).max()
     }
 
-    pub(super) fn act(&mut self, act: Act) {
+    pub(super) fn act(&mut self, act: &Act) {
         self.seen.acts.add(act.name());
         self.tell_trace(Party::Plan, act.name(), || format!("{act:?}"));
-        match act {
-            Act::Finish { first, count, finish } => {
+        match *act {
+            Act::Finish { first, count, ref finish } => {
                 for number in first..first.saturating_add(count) {
-                    self.finish(&format!("d{number}"), None, &finish);
+                    self.finish(&format!("d{number}"), None, finish);
                 }
             }
             Act::FinishForeign { number } => {
@@ -44,7 +44,7 @@ impl World {
                 let rows: Vec<Value> = (first..first.saturating_add(rows)).map(row).collect();
                 self.answer_polls(Value::from(rows).to_string(), 1);
             }
-            Act::HostileList { body, times } => self.answer_polls(body, times),
+            Act::HostileList { ref body, times } => self.answer_polls(body.clone(), times),
             Act::RotateToken { file_late_ms } => {
                 if let Ok(token) = self.platform.rotate_token(OWN) {
                     self.seen.rotations.push((self.now, fingerprint(0, &token)));
@@ -55,7 +55,9 @@ impl World {
             Act::RevokeTokens => {
                 let _ = self.platform.revoke_tokens(OWN);
             }
-            Act::Fault { route, times, effect } => self.platform_fault(route, times, effect),
+            Act::Fault { route, times, ref effect } => {
+                self.platform_fault(route, times, effect.clone());
+            }
             Act::Outage { ms, kind } => self.platform.outage(Duration::from_millis(ms), kind),
             Act::PlatformRestart { away_ms, kind } => {
                 self.platform_goes(Duration::from_millis(away_ms), kind, false);
@@ -76,12 +78,12 @@ impl World {
                 self.way.slow_names(until, takes_ms.map(Duration::from_millis));
             }
             Act::Network { network } => self.way.network = network,
-            Act::AgentMode { mode, turn_ms } => {
-                let _ = self.platform.set_agent(OWN, mode, Some(turn_ms));
+            Act::AgentMode { ref mode, turn_ms } => {
+                let _ = self.platform.set_agent(OWN, mode.clone(), Some(turn_ms));
             }
-            Act::Report { report } => {
+            Act::Report { ref report } => {
                 if !self.is_asleep() {
-                    self.tell(Event::Report(report));
+                    self.tell(Event::Report(report.clone()));
                 }
             }
             Act::Chatter { times, every_ms } => {

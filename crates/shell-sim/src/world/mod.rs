@@ -16,6 +16,7 @@ mod stream;
 mod trace;
 mod way;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use everbeat_core::{CommandId, Event, Outcome, ValidConfig};
@@ -25,7 +26,7 @@ use crate::agenda::Agenda;
 use crate::dice::Dice;
 use crate::disk::VirtualDisk;
 use crate::lists::{Named, ReadList};
-use crate::plan::{Act, Entry, OWN, Plan};
+use crate::plan::{Act, OWN, Plan};
 use crate::promises::watch::{Broken, Watch};
 use clocks::Clocks;
 use files::Files;
@@ -56,7 +57,7 @@ pub struct World {
     /// The platform.
     pub platform: Platform,
     /// Everything decided.
-    pub plan: Plan,
+    pub plan: Rc<Plan>,
     is_forgotten: bool,
     config: ValidConfig,
     files: Files,
@@ -88,7 +89,9 @@ pub struct World {
 
 #[derive(Debug)]
 enum Happening {
-    /// Something of the plan.
+    /// The plan's entry in this place.
+    Planned(usize),
+    /// What another act brings.
     Act(Act),
     /// A request reaches the platform.
     Arrives {
@@ -128,7 +131,7 @@ impl Happening {
     /// Whether the platform may have something new to show after it.
     const fn is_for_platform(&self) -> bool {
         match self {
-            Self::Act(_) | Self::Arrives { .. } => true,
+            Self::Planned(_) | Self::Act(_) | Self::Arrives { .. } => true,
             Self::Resolved { .. }
             | Self::Ends { .. }
             | Self::Starts
@@ -167,7 +170,7 @@ impl World {
         let mut world = Self {
             seen: Seen::default(),
             platform: Platform::new(options),
-            plan: plan.clone(),
+            plan: Rc::new(plan.clone()),
             is_forgotten: plan.is_forgotten(),
             config,
             files: Files::new(plan.seed),
@@ -211,7 +214,7 @@ impl World {
     /// If the run does not come to its end: a busy loop. What `watch` saw, it
     /// says itself.
     pub fn play(&mut self, watch: &mut Watch) -> Result<(), Broken> {
-        let Plan { faults_end_ms, healed_ms, .. } = self.plan;
+        let Plan { faults_end_ms, healed_ms, .. } = *self.plan;
         let healed_at = Duration::from_millis(faults_end_ms);
         let ends_at = healed_at + Duration::from_millis(healed_ms);
         if self.run_until(healed_at, watch)? {
@@ -248,9 +251,10 @@ impl World {
         {
             self.write_token(&token);
         }
-        let planned = self.plan.entries.iter().map(|Entry { at_ms, act }| {
-            (Duration::from_millis(*at_ms), Happening::Act(act.clone()))
-        });
+        let planned =
+            self.plan.entries.iter().enumerate().map(|(place, entry)| {
+                (Duration::from_millis(entry.at_ms), Happening::Planned(place))
+            });
         self.agenda = Agenda::of(planned);
         self.agenda.put(Duration::ZERO, Happening::Starts);
     }
@@ -333,7 +337,8 @@ impl World {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Act(act) => self.act(act),
+            Happening::Planned(place) => self.act(&Rc::clone(&self.plan).entries[place].act),
+            Happening::Act(act) => self.act(&act),
             Happening::Arrives { process, command, request, body_bytes_max, fate } => {
                 self.arrives(process, command, &request, body_bytes_max, fate);
             }
