@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::agent::{AgentMode, QueueItem};
 use crate::bind::has_nul;
+use crate::clock::Timestamp;
 use crate::observe::{Delivered, Fate, Message};
 use crate::platform::{KEPT_BYTES, Platform, shortened};
 use crate::request::{Answer, Delivery, Reply, Request};
@@ -228,7 +229,7 @@ impl Platform {
             target_id: Some(call.target.clone()),
             summary: Some("message/send".into()),
             status: if (200..300).contains(&status) { "ok" } else { "error" }.into(),
-            created_ms: self.wall_ms,
+            created: Timestamp::of(self.wall_ms),
             request_body: Some(json!({"text": call.text})).filter(|body| !has_nul(body)),
             ..Row::default()
         };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::bind::{Fields, Misfit, has_nul};
-use crate::clock::rfc3339;
+use crate::clock::Timestamp;
 use crate::platform::Platform;
 use crate::request::{Answer, Request};
 use crate::rows::Row;
@@ -45,7 +45,7 @@ impl Platform {
         }
         row.id = self.chance.uuid();
         row.source_id = Some(id.to_owned());
-        row.created_ms = self.wall_ms;
+        row.created = Timestamp::of(self.wall_ms);
         self.insert_row(id, row);
         Answer::json(200, &json!({"status": "logged"}))
     }
@@ -83,7 +83,7 @@ fn shown(workspace: &str, row: &Row) -> Value {
     shown.insert("duration_ms".into(), json!(row.duration_ms));
     shown.insert("status".into(), json!(row.status));
     shown.insert("error_detail".into(), json!(row.error));
-    shown.insert("created_at".into(), json!(rfc3339(row.created_ms)));
+    shown.insert("created_at".into(), json!(row.created));
     for (key, body) in [("request_body", &row.request_body), ("response_body", &row.response_body)]
     {
         shown.extend(body.clone().map(|body| (key.to_owned(), body)));

@@ -2,22 +2,35 @@
 
 use serde::{Serialize, Serializer};
 
-/// Unix milliseconds that are shown as [`rfc3339`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Timestamp(pub(crate) i64);
+/// A time that is shown as RFC 3339 in UTC, with milliseconds only where there
+/// are some. It is written once, however often it is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timestamp {
+    /// Unix milliseconds.
+    pub(crate) ms: i64,
+    written: Written,
+}
 
-impl Serialize for Timestamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(Written::of(self.0).as_str())
+impl Timestamp {
+    pub(crate) fn of(ms: i64) -> Self {
+        Self { ms, written: Written::of(ms) }
     }
 }
 
-/// RFC 3339 in UTC, with milliseconds only where there are some.
-pub(crate) fn rfc3339(wall_ms: i64) -> String {
-    Written::of(wall_ms).as_str().to_owned()
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::of(0)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.written.as_str())
+    }
 }
 
 /// `0000-00-00T00:00:00.000Z` at most.
+#[derive(Clone, Copy, Debug)]
 struct Written {
     bytes: [u8; 24],
     length: usize,
@@ -87,7 +100,11 @@ const ERA_DAYS: u32 = 146_097;
 
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::Timestamp;
+
+    fn rfc3339(wall_ms: i64) -> String {
+        Timestamp::of(wall_ms).written.as_str().to_owned()
+    }
 
     #[test]
     fn known_dates() {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::admin::AdminError;
 use crate::agenda::Due;
+use crate::clock::Timestamp;
 use crate::platform::Platform;
 use crate::rows::{DELEGATE, Row};
 
@@ -145,7 +146,7 @@ impl Platform {
             target_id: Some(new.target.clone()),
             summary: Some(format!("Delegating to {}", new.target)),
             status: status.into(),
-            created_ms: self.wall_ms,
+            created: Timestamp::of(self.wall_ms),
             request_body: Some(json!({"task": new.task, "delegation_id": id})),
             delegation_id: Some(id.clone()),
             ledger_id: Some(id.clone()),

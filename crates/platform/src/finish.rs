@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::admin::AdminError;
 use crate::agenda::Due;
+use crate::clock::Timestamp;
 use crate::options::Version;
 use crate::platform::{Platform, boundary_before};
 use crate::rows::{DELEGATE, DELEGATE_RESULT, Row};
@@ -312,7 +313,7 @@ impl Platform {
             summary: Some(result.summary),
             status: result.status.into(),
             error: (!result.error.is_empty()).then_some(result.error),
-            created_ms: self.wall_ms,
+            created: Timestamp::of(self.wall_ms),
             response_body,
             delegation_id: result.carries_id.then(|| delegation.to_owned()),
             ledger_id: Some(delegation.to_owned()),

@@ -160,7 +160,7 @@ impl Platform {
     fn folded_rows<'a>(&'a self, id: &'a str) -> Vec<ListedRow<'a>> {
         let own = self.rows.newest_first(id).filter(|row| row.is_delegation()).take(PAGE_ROWS);
         let mut rows: Vec<&Row> = own.chain(self.rows.foreign_of(id)).collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.created_ms));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.created.ms));
         rows.into_iter().take(PAGE_ROWS).map(|row| ListedRow::Folded(row, id)).collect()
     }
 
@@ -196,7 +196,7 @@ fn log_row(row: &Row) -> Shown<'_> {
         target_id: row.target_id.as_deref().unwrap_or_default(),
         summary: row.summary.as_deref().unwrap_or_default(),
         status: &row.status,
-        created_at: Timestamp(row.created_ms),
+        created_at: row.created,
         delegation_id: row.delegation_id.as_deref().unwrap_or_default(),
         error: row.error.as_deref().unwrap_or_default(),
         response_preview: row.response_body.as_ref().map(preview).unwrap_or_default(),
@@ -211,14 +211,14 @@ fn ledger_row<'a>(delegation: &'a Delegation, reader: &str) -> Shown<'a> {
         id: None,
         r#type: None,
         ledger: Some(true),
-        updated_at: Some(Timestamp(delegation.updated_ms)),
-        last_heartbeat: Some(Timestamp(delegation.updated_ms)),
-        deadline: Some(Timestamp(deadline_ms)),
+        updated_at: Some(Timestamp::of(delegation.updated_ms)),
+        last_heartbeat: Some(Timestamp::of(delegation.updated_ms)),
+        deadline: Some(Timestamp::of(deadline_ms)),
         source_id: &delegation.source_id,
         target_id: &delegation.target_id,
         summary: &delegation.task[..task_bytes],
         status: &delegation.status,
-        created_at: Timestamp(delegation.created_ms),
+        created_at: Timestamp::of(delegation.created_ms),
         delegation_id: &delegation.id,
         error: &delegation.error,
         response_preview: go_cut(&delegation.text, PREVIEW_BYTES),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bind::{Fields, Misfit};
+use crate::clock::Timestamp;
 use crate::observe::Notification;
 use crate::platform::{KEPT_BYTES, Platform, shortened};
 use crate::request::{Answer, Request};
@@ -34,7 +35,7 @@ impl Platform {
                 method: Some("notify".into()),
                 summary: Some(message),
                 status: "ok".into(),
-                created_ms: self.wall_ms,
+                created: Timestamp::of(self.wall_ms),
                 ..Row::default()
             };
             self.insert_row(id, row);

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
+use crate::clock::Timestamp;
+
 /// One row.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Row {
@@ -17,8 +19,7 @@ pub(crate) struct Row {
     pub(crate) duration_ms: Option<i64>,
     pub(crate) status: String,
     pub(crate) error: Option<String>,
-    /// Unix milliseconds.
-    pub(crate) created_ms: i64,
+    pub(crate) created: Timestamp,
     pub(crate) request_body: Option<Value>,
     pub(crate) response_body: Option<Value>,
     pub(crate) delegation_id: Option<String>,
@@ -58,7 +59,7 @@ impl Rows {
     pub(crate) fn insert(&mut self, workspace: &str, row: Row) {
         self.version += 1;
         let rows = self.by_workspace.entry(workspace.to_owned()).or_default();
-        let younger = rows.iter().rev().take_while(|have| have.created_ms > row.created_ms).count();
+        let younger = rows.iter().rev().take_while(|have| have.created.ms > row.created.ms).count();
         rows.insert(rows.len() - younger, row);
         while rows.len() > self.max {
             rows.pop_front();
