@@ -1,20 +1,20 @@
 //! The delegation lane: polls the list of delegations and hands on what is
 //! finished and new.
 
-use alloc::borrow::Cow;
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::alive::{self, AliveLane};
 use crate::backoff;
+use crate::body::Body;
 use crate::command::Action;
 use crate::config::{Backlog, Deliver, ValidConfig};
 use crate::effects::{Effects, Slot};
 use crate::event::{Outcome, Response};
 use crate::journal::{JournalRecord, ResultKey};
 use crate::limits::{PAGE_ROWS, ROWS_MAX};
+use crate::listed::Listed;
 use crate::notice::{Lane, Notice};
 use crate::outage::Outage;
 use crate::planted::{self, Fault};
@@ -37,9 +37,9 @@ pub(crate) struct DelegationLane {
     refused: bool,
     retried: bool,
     /// The last page's body, if nothing of it waits for another poll.
-    settled_body: Option<Vec<u8>>,
+    settled_body: Option<Body>,
     /// Delegation ids (or row ids) of the last page.
-    listed: BTreeSet<String>,
+    listed: Listed,
     has_listed: bool,
     /// Completed results without text that wait one poll for their twin.
     awaiting_twin: Vec<FoldedResult>,
@@ -56,7 +56,7 @@ impl DelegationLane {
             refused: false,
             retried: false,
             settled_body: None,
-            listed: BTreeSet::new(),
+            listed: Listed::new(),
             has_listed: false,
             awaiting_twin: Vec::new(),
             settling: false,
@@ -201,12 +201,12 @@ impl DelegationLane {
         fx: &mut Effects,
         response: Response,
     ) {
-        let body = response.body.0;
+        let body = response.body;
         let is_repeated = self.settled_body.as_ref() == Some(&body);
         if !is_repeated {
-            match self.read_list(config, store, fx, &body) {
+            match self.read_list(config, store, fx, &body.0) {
                 Ok(is_settled) => {
-                    let is_kept = is_settled && body.len() <= KEPT_BODY_BYTES_MAX;
+                    let is_kept = is_settled && body.0.len() <= KEPT_BODY_BYTES_MAX;
                     self.settled_body = is_kept.then_some(body);
                 }
                 Err(problem) => {
@@ -257,7 +257,8 @@ impl DelegationLane {
         if saturated {
             fx.notice(Notice::WindowSaturated { rows: page.rows });
         }
-        self.remember_listed(page.ids);
+        self.has_listed = true;
+        self.listed.become_of(&page.ids);
         let waited = core::mem::take(&mut self.awaiting_twin);
         let has_room = self.take_results(config, store, page.results, waited);
         if !has_room {
@@ -268,15 +269,6 @@ impl DelegationLane {
         }
         store.memory.forget_oldest(|delegation_id| self.listed.contains(delegation_id));
         has_room && self.awaiting_twin.is_empty()
-    }
-
-    fn remember_listed(&mut self, mut ids: Vec<Cow<'_, str>>) {
-        self.has_listed = true;
-        ids.sort_unstable();
-        ids.dedup();
-        if !self.listed.iter().eq(ids.iter()) {
-            self.listed = ids.into_iter().map(Cow::into_owned).collect();
-        }
     }
 
     fn tell_of_rows(page: &Page<'_>, fx: &mut Effects) {
@@ -295,10 +287,9 @@ impl DelegationLane {
     /// fallen out of the window between two polls.
     fn is_saturated(&self, store: &StoreLane, page: &Page<'_>) -> bool {
         let has_history = self.has_listed || store.memory.len() > 0;
-        let is_known = |id: &Cow<'_, str>| {
-            self.listed.contains(id.as_ref()) || store.memory.knows_delegation(id)
-        };
-        has_history && page.rows as usize >= PAGE_ROWS && !page.ids.iter().any(is_known)
+        let is_known = |id: &str| self.listed.contains(id) || store.memory.knows_delegation(id);
+        let rows = page.rows as usize;
+        has_history && rows >= PAGE_ROWS && !page.ids.iter().any(|id| is_known(id))
     }
 
     /// Whether a result is wanted and not known.

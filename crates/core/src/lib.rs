@@ -29,6 +29,7 @@ mod http;
 mod journal;
 pub mod limits;
 mod line;
+mod listed;
 mod memory;
 mod message;
 mod notice;
