@@ -58,6 +58,7 @@ pub struct World {
     pub platform: Platform,
     /// Everything decided.
     pub plan: Rc<Plan>,
+    /// Of the plan: asked at every event, and long to find out.
     is_forgotten: bool,
     config: ValidConfig,
     files: Files,

@@ -117,15 +117,18 @@ fn polls(facts: &Facts, answer: &Answer) -> Option<Line> {
     line(Level::Degraded, what, then)
 }
 
-/// What failed last is over once the reader has all that was to be told.
+/// With nothing left that the reader has to be told of, neither what failed
+/// last nor how many messages there were is of importance.
 fn wake(wake: &WakeStatus, pipeline: &PipelineStatus) -> Option<Line> {
     let PipelineStatus { stored, announcing, unanswered, .. } = pipeline;
+    if [stored, announcing, unanswered].into_iter().all(|stage| stage.count == 0) {
+        return None;
+    }
     if wake.sent_last_hour >= wake.per_hour_max as usize {
         let what = "this hour's messages to the agent are used up";
         return line(Level::Degraded, what, "results wait in the results file");
     }
-    let waits = [stored, announcing, unanswered].into_iter().any(|stage| stage.count > 0);
-    let outage = wake.outage.as_ref().filter(|_| waits)?;
+    let outage = wake.outage.as_ref()?;
     let what = format!("telling the agent fails {}", story(outage));
     line(Level::Degraded, what, "look at the workspace's agent; results are stored and wait")
 }
@@ -166,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn that_telling_fails_is_said_while_something_waits() {
+    fn what_is_in_the_way_of_telling_is_said_while_something_waits() {
         let outage =
             OutageStatus { since: Duration::from_secs(90), failures: 2, cause: "HTTP 502".into() };
         let status = WakeStatus {
@@ -192,7 +195,8 @@ mod tests {
             store_open: true,
             outage: None,
         };
-        assert!(wake(&status, &nothing).is_none());
+        let used_up = WakeStatus { sent_last_hour: 60, ..status.clone() };
+        assert!(wake(&status, &nothing).is_none() && wake(&used_up, &nothing).is_none());
         let one = StageStatus { count: 1, ids: vec!["d1".into()] };
         for waiting in [
             PipelineStatus { stored: one.clone(), ..nothing.clone() },
@@ -201,6 +205,8 @@ mod tests {
         ] {
             let said = wake(&status, &waiting).map(|line| line.what).unwrap_or_default();
             assert!(said.contains("telling the agent fails"), "{said}");
+            let said = wake(&used_up, &waiting).map(|line| line.what).unwrap_or_default();
+            assert!(said.contains("are used up"), "{said}");
         }
     }
 }
