@@ -206,13 +206,14 @@ fn log_row(row: &Row) -> Shown<'_> {
 
 fn ledger_row<'a>(delegation: &'a Delegation, reader: &str) -> Shown<'a> {
     let deadline_ms = delegation.created_ms.saturating_add(LEDGER_DEADLINE_MS);
+    let updated = Timestamp::of(delegation.updated_ms);
     let task_bytes = boundary_before(&delegation.task, TASK_BYTES);
     Shown {
         id: None,
         r#type: None,
         ledger: Some(true),
-        updated_at: Some(Timestamp::of(delegation.updated_ms)),
-        last_heartbeat: Some(Timestamp::of(delegation.updated_ms)),
+        updated_at: Some(updated),
+        last_heartbeat: Some(updated),
         deadline: Some(Timestamp::of(deadline_ms)),
         source_id: &delegation.source_id,
         target_id: &delegation.target_id,
