@@ -41,7 +41,7 @@ impl Plan {
     /// Whether a list may show a result again after so many others that nobody
     /// remembers it.
     #[must_use]
-    pub fn is_forgotten(&self) -> bool {
+    pub fn outruns_memory(&self) -> bool {
         let listed = self.listed_by_hand();
         let finished: usize = self.entries.iter().map(|entry| entry.act.finishes()).sum();
         !listed.is_empty() && listed.len() + finished > REMEMBERED_MAX

@@ -16,7 +16,7 @@ impl World {
     /// often: once for each undoing of what was durable, if it is remembered.
     #[must_use]
     pub fn may_come_again(&self, times: usize, since: Duration) -> bool {
-        times == 0 || self.is_forgotten || self.plan.undone(since..=self.now).count() >= times
+        times == 0 || self.outruns_memory || self.plan.undone(since..=self.now).count() >= times
     }
 
     /// When something durable was undone for the last time, if ever.

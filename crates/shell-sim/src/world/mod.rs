@@ -58,8 +58,7 @@ pub struct World {
     pub platform: Platform,
     /// Everything decided.
     pub plan: Rc<Plan>,
-    /// Of the plan: asked at every event, and long to find out.
-    is_forgotten: bool,
+    outruns_memory: bool,
     config: ValidConfig,
     files: Files,
     holder: Holder,
@@ -172,7 +171,7 @@ impl World {
             seen: Seen::default(),
             platform: Platform::new(options),
             plan: Rc::new(plan.clone()),
-            is_forgotten: plan.is_forgotten(),
+            outruns_memory: plan.outruns_memory(),
             config,
             files: Files::new(plan.seed),
             holder: Holder::default(),
